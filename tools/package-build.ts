@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import type { Options } from "tsup";
+
+/** The tsup options of every package: one ESM entry for each file of `dist` that its exports name. */
+export function packageBuild(packageFolder: string): Options {
+  const manifest = JSON.parse(readFileSync(`${packageFolder}/package.json`, "utf8")) as {
+    exports: Record<string, string | { default: string }>;
+  };
+  const files = Object.values(manifest.exports)
+    .map((target) => (typeof target === "string" ? target : target.default))
+    .filter((file) => file.endsWith(".js"));
+  return {
+    entry: files.map((file) => file.replace("./dist/", "src/").replace(/\.js$/, ".ts")),
+    format: "esm",
+    target: "es2022",
+    platform: "node",
+    tsconfig: "../../tsconfig.build.json",
+    // TypeScript 6 calls the baseUrl that tsup sets deprecated.
+    dts: { compilerOptions: { ignoreDeprecations: "6.0" } },
+    sourcemap: true,
+    splitting: true,
+    clean: false,
+  };
+}
