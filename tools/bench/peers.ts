@@ -1,0 +1,130 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+import { availableParallelism } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Model } from "./step.js";
+import { round, timing } from "./timing.js";
+
+const stepsPerTurn = 10;
+const here = import.meta.dirname;
+
+/** What one process took, over all its turns. */
+interface Timing {
+  min_ms: number;
+  median_ms: number;
+}
+
+/** One reference step on our engine and as PyTorch twins, measured in turns. */
+interface Comparison {
+  onnx: Timing;
+  torch_eager: Timing;
+  torch_compile: Timing;
+  /** Our least time over that of torch.compile: of all turns, and for each round its least, middle and greatest. */
+  ratio: { of_minima: number; rounds: { min: number; median: number; max: number } };
+}
+
+/** Runs our step and its PyTorch twins in turns (A B C A B C ...), so that all see the same noise. */
+export async function comparePeers(
+  models: readonly Model[],
+  rounds: number,
+): Promise<{ rounds: number; steps_per_turn: number; models: Record<string, Comparison> }> {
+  const results: Record<string, Comparison> = {};
+  for (const model of models) {
+    const threads = String(availableParallelism());
+    const twin = [`${here}/peers/reference_steps.py`, "--model", model, "--threads", threads];
+    const peers = await startAll({
+      onnx: [process.execPath, [...process.execArgv, `${here}/peers/engine-step.ts`, model]],
+      torch_eager: ["python3", [...twin, "--mode", "eager"]],
+      torch_compile: ["python3", [...twin, "--mode", "compile"]],
+    });
+    const turns: Record<keyof typeof peers, number[][]> = {
+      onnx: [],
+      torch_eager: [],
+      torch_compile: [],
+    };
+    try {
+      for (let i = 0; i < rounds; i++)
+        for (const name of Object.keys(peers) as (keyof typeof peers)[]) {
+          // The threads of the peer before spin for a while when their work is done.
+          await pause(500);
+          turns[name].push(await peers[name].steps(stepsPerTurn));
+        }
+    } finally {
+      for (const peer of Object.values(peers)) peer.stop();
+    }
+    const ratios = turns.onnx
+      .map((turn, i) => Math.min(...turn) / Math.min(...turns.torch_compile[i]!))
+      .sort((a, b) => a - b);
+    const timings = {
+      onnx: timing(turns.onnx.flat()),
+      torch_eager: timing(turns.torch_eager.flat()),
+      torch_compile: timing(turns.torch_compile.flat()),
+    };
+    const result = {
+      ...timings,
+      ratio: {
+        of_minima: round(timings.onnx.min_ms / timings.torch_compile.min_ms),
+        rounds: {
+          min: round(ratios[0]!),
+          median: round(ratios[ratios.length >> 1]!),
+          max: round(ratios.at(-1)!),
+        },
+      },
+    };
+    results[model] = result;
+    console.log(`\n${model}, ${rounds} rounds of ${stepsPerTurn} steps, ms`);
+    console.table(timings);
+    const { of_minima, rounds: spread } = result.ratio;
+    console.log(
+      `onnx / torch.compile: ${of_minima} of the minima; by round ${spread.median} (${spread.min} to ${spread.max})`,
+    );
+  }
+  return { rounds, steps_per_turn: stepsPerTurn, models: results };
+}
+
+/** A process that answers `N` with the times of N steps. */
+interface Peer {
+  steps(count: number): Promise<number[]>;
+  stop(): void;
+}
+
+async function startAll<Name extends string>(
+  commands: Record<Name, [program: string, args: string[]]>,
+): Promise<Record<Name, Peer>> {
+  const peers: Partial<Record<Name, Peer>> = {};
+  try {
+    for (const [name, [program, args]] of Object.entries(commands) as [Name, [string, string[]]][])
+      peers[name] = await start(program, args);
+  } catch (error) {
+    for (const peer of Object.values<Peer | undefined>(peers)) peer?.stop();
+    throw error;
+  }
+  return peers as Record<Name, Peer>;
+}
+
+async function start(program: string, args: string[]): Promise<Peer> {
+  const child: ChildProcess = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const failed = new Promise<never>((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) =>
+      reject(
+        new Error(`${program} ${args.join(" ")} ended with code ${code}; see its message above.`),
+      ),
+    );
+  });
+  failed.catch(() => {}); // Stopping a peer at the end is no failure.
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const nextLine = async (): Promise<string> => {
+    const line = await Promise.race([lines.next(), failed]);
+    if (line.done) return failed;
+    return line.value;
+  };
+  if ((await nextLine()) !== "ready") throw new Error(`${program} ${args[0]} did not say ready.`);
+  return {
+    async steps(count) {
+      child.stdin!.write(`${count}\n`);
+      return JSON.parse(await nextLine()) as number[];
+    },
+    stop: () => void child.kill(),
+  };
+}
