@@ -1,0 +1,97 @@
+import { createEagerEngine, installedBackend } from "./eager-engine.js";
+import { engineError } from "./engine-error.js";
+import type { Engine } from "./engine.js";
+import { createOnnxEngine, loadOnnxRuntime, type OnnxOptions } from "./onnx-engine.js";
+
+/** Options of {@link createEngine}. */
+export interface EngineOptions extends OnnxOptions {
+  /** Eager engine: name of a registered tfjs backend. Left out: "wasm" if its package can be imported, else "cpu". */
+  readonly backend?: string;
+}
+
+/** What {@link engineReport} says about one engine. */
+export interface EngineAvailability {
+  /** The engine's name, as {@link createEngine} takes it. */
+  readonly name: "onnx" | "eager";
+  /** Whether it would start here. */
+  readonly available: boolean;
+  /** What it would run on, or why it cannot. */
+  readonly detail: string;
+}
+
+/** What {@link engineReport} returns. */
+export interface EngineReport {
+  /** Every engine, available or not. */
+  readonly engines: readonly EngineAvailability[];
+  /** Which engine "auto" starts here; undefined if none is available. */
+  readonly auto: "onnx" | "eager" | undefined;
+  /** Why, in one sentence. */
+  readonly reason: string;
+}
+
+/** Starts an engine.
+ *  - "onnx" compiles a step to one ONNX graph and runs it on onnxruntime-node, on the CPU.
+ *  - "eager" runs it operation by operation on a tfjs backend.
+ *  - "auto" (default) is "onnx" where onnxruntime-node loads, else "eager"; {@link engineReport} says which and why.
+ *  A step that the chosen engine cannot run is an error, never a change of engine.
+ *  @throws LejepaError "unknown-engine"; "engine-unavailable" when what it needs is not installed; "bad-option" */
+export async function createEngine(
+  name: "onnx" | "eager" | "auto" = "auto",
+  options: EngineOptions = {},
+): Promise<Engine> {
+  switch (name) {
+    case "onnx":
+      return createOnnxEngine(options);
+    case "eager":
+      return createEagerEngine(options.backend);
+    case "auto": {
+      const { auto, reason } = await engineReport();
+      if (auto === undefined) throw engineError("engine-unavailable", reason);
+      return createEngine(auto, options);
+    }
+    default:
+      throw engineError(
+        "unknown-engine",
+        `Unknown engine "${String(name)}"; choose "onnx", "eager" or "auto".`,
+      );
+  }
+}
+
+/** Which engines would start here, which one "auto" picks, and why. */
+export async function engineReport(): Promise<EngineReport> {
+  const engines = [await onnxAvailability(), await eagerAvailability()];
+  const [onnx, eager] = engines as [EngineAvailability, EngineAvailability];
+  if (onnx.available)
+    return {
+      engines,
+      auto: "onnx",
+      reason: "onnxruntime-node loads here, and a compiled step is the fastest.",
+    };
+  if (eager.available)
+    return { engines, auto: "eager", reason: `The onnx engine cannot start: ${onnx.detail}` };
+  return {
+    engines,
+    auto: undefined,
+    reason: `No engine can start. onnx: ${onnx.detail} eager: ${eager.detail}`,
+  };
+}
+
+async function onnxAvailability(): Promise<EngineAvailability> {
+  try {
+    const { version } = await loadOnnxRuntime();
+    return { name: "onnx", available: true, detail: `onnxruntime-node ${version}, CPU` };
+  } catch (error) {
+    return { name: "onnx", available: false, detail: (error as Error).message };
+  }
+}
+
+async function eagerAvailability(): Promise<EngineAvailability> {
+  const backend = await installedBackend();
+  return backend === undefined
+    ? {
+        name: "eager",
+        available: false,
+        detail: 'No tfjs backend is installed; run "npm install @tensorflow/tfjs-backend-wasm".',
+      }
+    : { name: "eager", available: true, detail: `tfjs backend ${backend}` };
+}

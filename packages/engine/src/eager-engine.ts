@@ -1,0 +1,175 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { HostTensor, HostTensors, Tensors } from "@lejepa/ops";
+import { initialiseBackend, withBackend } from "./active-backend.js";
+import { engineError } from "./engine-error.js";
+import type { CompiledStep, Engine, InputValue, Step, StepSpec } from "./engine.js";
+import { checkStepResult } from "./step-result.js";
+import { checkState, readInputs, resolveInputs, type ResolvedInput } from "./step-values.js";
+import { registerWasmTrainingKernels } from "./wasm-training-kernels.js";
+
+/** Runs each step operation by operation on a tfjs backend: the reference that the compiled engine is held to. */
+export async function createEagerEngine(backend: string | undefined): Promise<Engine> {
+  const name = await startBackend(backend);
+  const steps = new Set<EagerStep>();
+  return {
+    name: "eager",
+    description: `tfjs-core ${tf.version_core}, backend ${name}, operation by operation`,
+    compile: (step, spec) => {
+      try {
+        const compiled = new EagerStep(name, step, spec, () => steps.delete(compiled));
+        steps.add(compiled);
+        return Promise.resolve(compiled);
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
+    },
+    dispose: async () => {
+      for (const step of steps) await step.dispose();
+    },
+  };
+}
+
+/** Which of the two backends that this package can load by itself is installed; undefined if neither is. */
+export async function installedBackend(): Promise<"wasm" | "cpu" | undefined> {
+  for (const name of ["wasm", "cpu"] as const) if (await importBackend(name)) return name;
+  return undefined;
+}
+
+async function importBackend(name: string): Promise<boolean> {
+  try {
+    if (name === "wasm") await import("@tensorflow/tfjs-backend-wasm");
+    else if (name === "cpu") await import("@tensorflow/tfjs-backend-cpu");
+  } catch {
+    return false;
+  }
+  return tf.engine().registryFactory[name] !== undefined;
+}
+
+async function startBackend(asked: string | undefined): Promise<string> {
+  const name = asked ?? (await installedBackend());
+  if (name === undefined)
+    throw engineError(
+      "engine-unavailable",
+      'The eager engine needs a tfjs backend; run "npm install @tensorflow/tfjs-backend-wasm".',
+    );
+  if (!(await importBackend(name)))
+    throw engineError(
+      "engine-unavailable",
+      `The tfjs backend "${name}" is not registered; import its package before createEngine, or install @tensorflow/tfjs-backend-wasm.`,
+    );
+  if (!(await initialiseBackend(name)))
+    throw engineError("engine-unavailable", `The tfjs backend "${name}" could not be started.`);
+  if (name === "wasm") registerWasmTrainingKernels();
+  return name;
+}
+
+class EagerStep implements CompiledStep {
+  readonly compileMilliseconds: number;
+  readonly nodes = 0;
+  readonly #inputs: readonly ResolvedInput[];
+  readonly #declared: HostTensors;
+  #state: Tensors | undefined;
+
+  constructor(
+    private readonly backend: string,
+    private readonly step: Step,
+    spec: StepSpec,
+    private readonly onDispose: () => void,
+  ) {
+    const start = performance.now();
+    this.#inputs = resolveInputs(spec.inputs);
+    this.#declared = spec.state;
+    checkState(spec.state, spec.state);
+    this.#state = withBackend(backend, () => makeState(spec.state));
+    this.compileMilliseconds = performance.now() - start;
+  }
+
+  run(given: Readonly<Record<string, InputValue>>): Promise<HostTensors> {
+    return settle(() => {
+      const state = this.#alive();
+      const values = readInputs(this.#inputs, given);
+      return withBackend(this.backend, () => this.#advance(state, values));
+    });
+  }
+
+  #advance(state: Tensors, values: readonly (Float32Array | Int32Array)[]): HostTensors {
+    // Not returned through tidy, which would look for tensors in every element of the arrays.
+    let outputs: HostTensors = {};
+    tf.tidy(() => {
+      const inputs = Object.fromEntries(
+        this.#inputs.map(({ name, shape, dtype }, i) => [
+          name,
+          tf.tensor(values[i]!, [...shape], dtype),
+        ]),
+      );
+      const result = checkStepResult(this.step({ ...state }, inputs), this.#declared);
+      outputs = Object.fromEntries(
+        Object.entries(result.outputs).map(([name, tensor]) => [name, toHost(tensor)]),
+      );
+      // A clone shares the data, so one tensor may be returned under two names or passed straight through.
+      const next = Object.fromEntries(
+        Object.entries(result.state).map(([name, tensor]) => [name, tf.keep(tensor.clone())]),
+      );
+      tf.dispose(state as tf.NamedTensorMap);
+      this.#state = next;
+    });
+    return outputs;
+  }
+
+  readState(): Promise<HostTensors> {
+    return settle(() => {
+      const state = this.#alive();
+      return withBackend(this.backend, () =>
+        Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, toHost(tensor)])),
+      );
+    });
+  }
+
+  writeState(state: HostTensors): Promise<void> {
+    return settle(() => {
+      const before = this.#alive();
+      checkState(state, this.#declared);
+      withBackend(this.backend, () => {
+        tf.dispose(before as tf.NamedTensorMap);
+        this.#state = makeState(state);
+      });
+    });
+  }
+
+  dispose(): Promise<void> {
+    if (this.#state !== undefined) tf.dispose(this.#state as tf.NamedTensorMap);
+    this.#state = undefined;
+    this.onDispose();
+    return Promise.resolve();
+  }
+
+  #alive(): Tensors {
+    if (this.#state === undefined)
+      throw engineError("disposed", "This compiled step was disposed; compile it again.");
+    return this.#state;
+  }
+}
+
+/** The body's result as a promise, its exception as a rejection: the body itself runs at once and undisturbed,
+ *  because the active backend is borrowed while it runs. */
+function settle<R>(body: () => R): Promise<R> {
+  try {
+    return Promise.resolve(body());
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}
+
+/** Copies: a tfjs backend may keep the very array it was given. */
+const makeState = (state: HostTensors): Tensors =>
+  Object.fromEntries(
+    Object.entries(state).map(([name, { shape, data }]) => [
+      name,
+      tf.keep(tf.tensor(data.slice(), [...shape], "float32")),
+    ]),
+  );
+
+const toHost = (tensor: tf.Tensor): HostTensor => ({
+  shape: tensor.shape,
+  data: Float32Array.from(tensor.dataSync()),
+});

@@ -1,0 +1,12 @@
+export { createEngine, engineReport } from "./create-engine.js";
+export type { EngineAvailability, EngineOptions, EngineReport } from "./create-engine.js";
+export type {
+  CompiledStep,
+  Engine,
+  EngineErrorCode,
+  InputSpec,
+  InputValue,
+  Step,
+  StepSpec,
+} from "./engine.js";
+export type { OnnxOptions } from "./onnx-engine.js";

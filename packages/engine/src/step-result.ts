@@ -1,0 +1,53 @@
+import { Tensor } from "@tensorflow/tfjs-core";
+import type { HostTensors, Tensors } from "@lejepa/ops";
+import { engineError } from "./engine-error.js";
+
+const isRecordOfTensors = (value: unknown): value is Tensors =>
+  typeof value === "object" &&
+  value !== null &&
+  Object.values(value).every((tensor) => tensor instanceof Tensor);
+
+/** What a step returned, checked: `{ state, outputs }` of tensors, the state with the names, shapes and type
+ *  (float32) of the state that went in. */
+export function checkStepResult(
+  result: unknown,
+  state: HostTensors,
+): { state: Tensors; outputs: Tensors } {
+  if (result instanceof Promise)
+    throw engineError(
+      "bad-step",
+      "The step is asynchronous; write it as a plain function that returns { state, outputs }.",
+    );
+  const { state: after, outputs } = (result ?? {}) as { state?: unknown; outputs?: unknown };
+  if (!isRecordOfTensors(after) || !isRecordOfTensors(outputs))
+    throw engineError(
+      "bad-step",
+      "The step should return { state, outputs }, both records of named tensors ({} when there are none).",
+    );
+  for (const name of Object.keys(after))
+    if (!(name in state))
+      throw engineError(
+        "state-mismatch",
+        `The step returns a state "${name}" that it was not given; add it to the first state, or return it among the outputs.`,
+      );
+  for (const [name, { shape }] of Object.entries(state)) {
+    const tensor = after[name];
+    if (tensor === undefined)
+      throw engineError(
+        "state-mismatch",
+        `The step does not return the state "${name}"; return it unchanged if it did not change.`,
+      );
+    if (tensor.dtype !== "float32" || tensor.shape.join() !== shape.join())
+      throw engineError(
+        "state-mismatch",
+        `The step returns the state "${name}" as ${tensor.dtype} [${tensor.shape.join(", ")}], it went in as float32 [${shape.join(", ")}].`,
+      );
+  }
+  for (const [name, tensor] of Object.entries(outputs))
+    if (tensor.dtype !== "float32" && tensor.dtype !== "int32" && tensor.dtype !== "bool")
+      throw engineError(
+        "bad-step",
+        `The step returns the output "${name}" of type ${tensor.dtype}; return float32, int32 or bool.`,
+      );
+  return { state: after, outputs };
+}
