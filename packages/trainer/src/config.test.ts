@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { checkConfig, completeConfig, type TrainConfig } from "./config.js";
+
+const defaults: Omit<TrainConfig, "source"> = {
+  encoder: "conv_mnist",
+  imageSize: 28,
+  channels: 1,
+  projector: { hidden: [8], outputDim: 4 },
+  steps: 100,
+  batchSize: 64,
+  views: 4,
+  lambda: 0.05,
+  slices: 256,
+  knots: 17,
+  tMax: 3,
+  learningRate: 5e-3,
+  warmupSteps: 50,
+  finalFraction: 1e-3,
+  weightDecay: 0.05,
+  seed: 0,
+  engine: "auto",
+  workers: 1,
+  checkpointEvery: 100,
+  probe: false,
+};
+
+test("what is not given comes from the defaults", () => {
+  const config = completeConfig({ source: "mnist", steps: 7, seed: undefined }, defaults, 60_000);
+  expect(config).toEqual({ ...defaults, source: "mnist", steps: 7 });
+});
+
+test("epochs count whole batches of the train set", () => {
+  expect(completeConfig({ source: "mnist", epochs: 2 }, defaults, 60_000).steps).toBe(2 * 937);
+});
+
+test("a batch larger than the train set is refused", () => {
+  expect(() => completeConfig({ source: "few" }, defaults, 10)).toThrow(
+    /batchSize should be at most the 10 images there are, got 64/,
+  );
+});
+
+test.each<[key: string, value: unknown, allowed: RegExp]>([
+  ["steps", 0, /whole number of at least 1, got 0/],
+  ["steps", 2.5, /whole number of at least 1, got 2\.5/],
+  ["epochs", -1, /whole number of at least 1, got -1/],
+  ["batchSize", "64", /whole number of at least 2, got "64"/],
+  ["lambda", 1.5, /number from 0 to 1, got 1\.5/],
+  ["lambda", Number.NaN, /number from 0 to 1, got NaN/],
+  ["learningRate", 0, /number above 0, got 0/],
+  ["learningRate", Infinity, /number above 0/],
+  ["engine", "cuda", /one of auto, onnx, eager, got "cuda"/],
+  ["channels", 2, /1 or 3, got 2/],
+  ["projector", { hidden: [0], outputDim: 4 }, /projector\.hidden\.0 .*at least 1, got 0/],
+  ["projector", { hidden: [8], outputDim: 4, depth: 2 }, /no key "depth"; .*hidden, outputDim/],
+  ["projector", 3, /\{ hidden: \[widths\], outputDim: width \}, got 3/],
+  ["augmentation", "crop", /view specification/],
+  ["probe", 1, /true or false, got 1/],
+  ["stepz", 10, /no key "stepz"; the keys are source, .*epochs/],
+])("%s = %j is refused with the allowed values", (key, value, allowed) => {
+  const complete = (): unknown =>
+    completeConfig({ source: "mnist", [key]: value }, defaults, 60_000);
+  expect(complete).toThrow(expect.objectContaining({ code: "invalid-config" }));
+  expect(complete).toThrow(allowed);
+  expect(complete).toThrow(new RegExp(key));
+});
+
+test("steps and epochs together are refused", () => {
+  expect(() => completeConfig({ source: "mnist", steps: 1, epochs: 1 }, defaults, 100)).toThrow(
+    /either steps or epochs/,
+  );
+});
+
+test("a config that is no object is refused", () => {
+  expect(() => checkConfig([], "runs/a/config.json")).toThrow(
+    /runs\/a\/config\.json: it should be/,
+  );
+  expect(() => checkConfig({ source: "mnist" }, "x")).toThrow(
+    /encoder should be text, got undefined/,
+  );
+});

@@ -1,0 +1,173 @@
+import { LejepaError } from "@lejepa/ops";
+import type { ViewSpec } from "@lejepa/data";
+import { z } from "zod";
+
+/** Everything that decides what a run computes, and how. Stored as `config.json` in its folder. */
+export interface TrainConfig {
+  /** Name of the dataset, as `openDataset` knows it; only a label when the datasets are passed to `train`. */
+  readonly source: string;
+  /** Folder with the dataset's files; left out, the installed data package. */
+  readonly folder?: string | undefined;
+  /** Name of the encoder, as `createEncoder` knows it. */
+  readonly encoder: string;
+  /** Side of the square images that the encoder sees, pixels. */
+  readonly imageSize: number;
+  /** Channels of the images. */
+  readonly channels: 1 | 3;
+  /** The head that the loss is taken on: widths of its hidden layers, and of its output. */
+  readonly projector: { readonly hidden: readonly number[]; readonly outputDim: number };
+  /** Steps in all. */
+  readonly steps: number;
+  /** N, images in a step. */
+  readonly batchSize: number;
+  /** V, views of each image. */
+  readonly views: number;
+  /** How a view is made, and how pixels are normalised; left out, that of the source. */
+  readonly augmentation?: ViewSpec | undefined;
+  /** Trade-off between prediction and SIGReg, 0 to 1. */
+  readonly lambda: number;
+  /** M, random directions in a step. */
+  readonly slices: number;
+  /** T, knots of the characteristic function. */
+  readonly knots: number;
+  /** Last knot. */
+  readonly tMax: number;
+  /** Highest learning rate. */
+  readonly learningRate: number;
+  /** Steps of linear rise. */
+  readonly warmupSteps: number;
+  /** Share of the highest learning rate that the cosine ends at. */
+  readonly finalFraction: number;
+  /** Decoupled decay, on matrices only. */
+  readonly weightDecay: number;
+  /** Every random draw of the run follows from it. */
+  readonly seed: number;
+  /** Which engine computes the steps. */
+  readonly engine: "auto" | "onnx" | "eager";
+  /** Threads that make views beside the main one; 0 makes them in the main one. */
+  readonly workers: number;
+  /** Steps between checkpoints; the last step always writes one. */
+  readonly checkpointEvery: number;
+  /** Whether linear probe and kNN of the untrained and the trained encoder are measured at the end. */
+  readonly probe: boolean;
+}
+
+/** A config to be completed: everything but `source` has a default, that of the source's preset if it has one.
+ *  `epochs` may stand instead of `steps`: whole passes over the train images. */
+export type TrainConfigInput = { readonly source: string } & {
+  readonly [Key in Exclude<keyof TrainConfig, "source">]?: TrainConfig[Key] | undefined;
+} & { readonly epochs?: number | undefined };
+
+const whole = (least: number) => {
+  const error = `a whole number of at least ${least}`;
+  return z.int({ error }).min(least, { error });
+};
+const between = (least: number, most: number) => {
+  const error = `a number from ${least} to ${most}`;
+  return z.number({ error }).min(least, { error }).max(most, { error });
+};
+const above0 = () => {
+  const error = "a number above 0";
+  return z.number({ error }).gt(0, { error });
+};
+const text = () => z.string({ error: "text" }).min(1, { error: "text of at least one letter" });
+const oneOf = <const T extends string>(...names: T[]) =>
+  z.enum(names, { error: `one of ${names.join(", ")}` });
+
+const fields = {
+  source: text(),
+  folder: text().optional(),
+  encoder: text(),
+  imageSize: whole(1),
+  channels: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }),
+  projector: z.strictObject(
+    { hidden: z.array(whole(1), { error: "a list of widths" }), outputDim: whole(1) },
+    { error: "{ hidden: [widths], outputDim: width }" },
+  ),
+  steps: whole(1),
+  batchSize: whole(2),
+  views: whole(1),
+  // The data package knows what a view may be and says so when the loader is made.
+  augmentation: z
+    .custom<ViewSpec>((value) => typeof value === "object" && value !== null, {
+      error: "a view specification",
+    })
+    .optional(),
+  lambda: between(0, 1),
+  slices: whole(1),
+  knots: whole(2),
+  tMax: above0(),
+  learningRate: above0(),
+  warmupSteps: whole(0),
+  finalFraction: between(0, 1),
+  weightDecay: between(0, Number.MAX_VALUE),
+  seed: z.int({ error: "a whole number" }),
+  engine: oneOf("auto", "onnx", "eager"),
+  workers: whole(0),
+  checkpointEvery: whole(1),
+  probe: z.boolean({ error: "true or false" }),
+};
+
+const known = [...Object.keys(fields), "epochs"].join(", ");
+const complete: z.ZodType<TrainConfig> = z.strictObject(fields, {
+  error: `an object with the keys ${known}`,
+});
+
+/** Fills in the defaults and checks every value.
+ *  @param trainImages images in the train set, which `epochs` counts in and a batch is drawn from
+ *  @throws LejepaError "invalid-config" that names the key and its allowed values */
+export function completeConfig(
+  { epochs, ...input }: TrainConfigInput,
+  defaults: Omit<TrainConfig, "source">,
+  trainImages: number,
+): TrainConfig {
+  const given = Object.fromEntries(
+    Object.entries(input).filter(([, value]) => value !== undefined),
+  );
+  const config = checkConfig({ ...defaults, ...given }, "config");
+  if (config.batchSize > trainImages) {
+    throw invalid(
+      "config",
+      "batchSize",
+      `at most the ${trainImages} images there are`,
+      config.batchSize,
+    );
+  }
+  if (epochs === undefined) return config;
+  if (input.steps !== undefined) {
+    throw new LejepaError("invalid-config", "config: give either steps or epochs, not both.");
+  }
+  if (!(Number.isInteger(epochs) && epochs >= 1)) {
+    throw invalid("config", "epochs", "a whole number of at least 1", epochs);
+  }
+  return { ...config, steps: epochs * Math.floor(trainImages / config.batchSize) };
+}
+
+/** A complete config, checked; `where` names it in errors. */
+export function checkConfig(value: unknown, where: string): TrainConfig {
+  const result = complete.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  if (issue.code === "unrecognized_keys") {
+    const keys = issue.keys.map((key) => `"${key}"`).join(", ");
+    const [inside, allowed] =
+      issue.path.length > 0 ? ["projector has", "hidden, outputDim"] : ["there is", known];
+    throw new LejepaError(
+      "invalid-config",
+      `${where}: ${inside} no key ${keys}; the keys are ${allowed}.`,
+    );
+  }
+  const got = issue.path.reduce<unknown>(
+    (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
+  throw invalid(where, issue.path.join("."), issue.message, got);
+}
+
+function invalid(where: string, key: string, allowed: string, got: unknown): LejepaError {
+  const shown = typeof got === "string" ? `"${got}"` : (JSON.stringify(got) ?? String(got));
+  return new LejepaError(
+    "invalid-config",
+    `${where}: ${key === "" ? "it" : key} should be ${allowed}, got ${Number.isNaN(got) ? "NaN" : shown}.`,
+  );
+}

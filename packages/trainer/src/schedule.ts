@@ -1,0 +1,26 @@
+/** A learning rate that rises linearly and then falls along half a cosine.
+ *    step s = 0 .. S-1 of S, w warm-up steps, f the final fraction
+ *    s < w:  lr = peak (s + 1) / w
+ *    else    lr = peak (f + (1 - f) (1 + cos(pi p)) / 2),   p = (s - w) / (S - w)
+ *  The peak is reached at s = w; lr would reach f x peak at s = S. */
+export interface WarmupCosine {
+  /** Highest learning rate. */
+  readonly peak: number;
+  /** Steps of the rise; 0 starts at the peak. */
+  readonly warmupSteps: number;
+  /** Steps in all, S. */
+  readonly steps: number;
+  /** Share of the peak that the cosine ends at, 0 to 1. */
+  readonly finalFraction: number;
+}
+
+/** The learning rate of step `step`, counted from 0. */
+export function warmupCosine(
+  { peak, warmupSteps, steps, finalFraction }: WarmupCosine,
+  step: number,
+): number {
+  if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
+  const progress = Math.min(1, (step - warmupSteps) / Math.max(1, steps - warmupSteps));
+  const cosine = (1 + Math.cos(Math.PI * progress)) / 2;
+  return peak * (finalFraction + (1 - finalFraction) * cosine);
+}
