@@ -1,0 +1,174 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { addBias } from "./linear.js";
+import { LejepaError } from "./lejepa-error.js";
+import { type Padding, type ResolvedPadding, resolvePadding } from "./padding.js";
+import { badShape, requireShape } from "./shape.js";
+import { withGradient } from "./with-gradient.js";
+
+/** Geometry of a convolution. */
+export interface Conv2dOptions {
+  /** Step between outputs, in pixels, both ways. Default 1. */
+  readonly stride?: number;
+  /** Zeros around the image. Default 0. */
+  readonly padding?: Padding;
+  /** Distance between the taps of the kernel, in pixels. Default 1. */
+  readonly dilation?: number;
+  /** Number of groups of channels that do not mix; divides both channel counts. Default 1. */
+  readonly groups?: number;
+  /** [O], added to every output position. */
+  readonly bias?: tf.Tensor;
+}
+
+/** Two-dimensional convolution (cross-correlation, as everywhere in deep learning):
+ *    y[n, i, j, o] = sum over a, b, c of x[n, i stride + a dilation - top, j stride + b dilation - left, c] weight[a, b, c, o]
+ *  Shapes: x [N, H, W, I], weight [Kh, Kw, I / groups, O] -> [N, H', W', O] with
+ *    H' = floor((H + top + bottom - dilation (Kh - 1) - 1) / stride) + 1, W' likewise.
+ *  As torch.nn.functional.conv2d in another layout. Gradients for every geometry on every backend: through tfjs's own
+ *  kernels where the backend has them, else by matrix products over shifted slices.
+ *  Throws LejepaError "bad-shape", "bad-padding", "bad-groups" and "bad-stride". */
+export function conv2d(
+  x: tf.Tensor4D,
+  weight: tf.Tensor4D,
+  { stride = 1, padding = 0, dilation = 1, groups = 1, bias }: Conv2dOptions = {},
+): tf.Tensor4D {
+  if (x.shape.length !== 4) {
+    throw badShape({ op: "conv2d", argument: "x", expected: "[N, H, W, C]", got: x.shape });
+  }
+  for (const [name, value] of Object.entries({ stride, dilation })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new LejepaError(
+        "bad-stride",
+        `conv2d: ${name} should be a whole number of 1 or more, got ${value}.`,
+      );
+    }
+  }
+  const channels = x.shape[3];
+  const outputs = weight.shape[3];
+  if (
+    !Number.isInteger(groups) ||
+    groups < 1 ||
+    channels % groups !== 0 ||
+    (outputs ?? 0) % groups !== 0
+  ) {
+    throw new LejepaError(
+      "bad-groups",
+      `conv2d: groups should divide the ${channels} channels of x and the ${outputs} of the output, got ${groups}.`,
+    );
+  }
+  requireShape("conv2d", "weight", weight.shape, [-1, -1, channels / groups, -1]);
+  const span: [number, number] = [
+    dilation * (weight.shape[0] - 1) + 1,
+    dilation * (weight.shape[1] - 1) + 1,
+  ];
+  const sides = resolvePadding("conv2d", padding, x.shape, span);
+  const geometry: Geometry = { stride, dilation, sides };
+
+  let y: tf.Tensor4D;
+  if (groups === 1) {
+    y = convolve(x, weight, geometry);
+  } else {
+    const inputs = tf.split<tf.Tensor4D>(x, groups, 3);
+    const kernels = tf.split<tf.Tensor4D>(weight, groups, 3);
+    y = tf.concat<tf.Tensor4D>(
+      inputs.map((input, g) => convolve(input, kernels[g] as tf.Tensor4D, geometry)),
+      3,
+    );
+  }
+  if (bias === undefined) {
+    return y;
+  }
+  requireShape("conv2d", "bias", bias.shape, [outputs]);
+  return tf.reshape<tf.Rank.R4>(addBias(tf.reshape<tf.Rank.R2>(y, [-1, outputs]), bias), y.shape);
+}
+
+interface Geometry {
+  readonly stride: number;
+  readonly dilation: number;
+  readonly sides: ResolvedPadding;
+}
+
+function convolve(x: tf.Tensor4D, weight: tf.Tensor4D, geometry: Geometry): tf.Tensor4D {
+  const { stride, dilation, sides } = geometry;
+  // tf.conv2d takes a stride or a dilation, not both.
+  const forward = () =>
+    stride === 1
+      ? tf.conv2d(x, weight, stride, sides.explicit, "NHWC", dilation)
+      : tf.conv2d(x, spreadTaps(weight, dilation), stride, sides.explicit);
+  // tfjs's own gradient lacks dilation, and the wasm backend lacks the filter gradient's kernel.
+  if (dilation === 1 && tf.getKernel("Conv2DBackpropFilter", tf.getBackend()) != null) {
+    return forward();
+  }
+  return withGradient([x, weight], (save) => {
+    save([x, weight]);
+    return {
+      value: forward(),
+      gradient: (dy, saved) => {
+        const [x, weight] = saved as [tf.Tensor4D, tf.Tensor4D];
+        return [
+          tf.conv2dTranspose(
+            dy as tf.Tensor4D,
+            spreadTaps(weight, dilation),
+            x.shape,
+            stride,
+            sides.explicit,
+          ),
+          filterGradient(x, dy as tf.Tensor4D, weight.shape, geometry),
+        ];
+      },
+    };
+  }) as tf.Tensor4D;
+}
+
+/** The kernel with dilation - 1 zeros between its taps, which convolves without dilation to the same result. */
+function spreadTaps(weight: tf.Tensor4D, dilation: number): tf.Tensor4D {
+  if (dilation === 1) {
+    return weight;
+  }
+  const [height, width, inputs, outputs] = weight.shape;
+  const gap: [number, number] = [0, dilation - 1];
+  const rows = tf.pad(tf.reshape(weight, [height, 1, width, inputs * outputs]), [
+    [0, 0],
+    gap,
+    [0, 0],
+    [0, 0],
+  ]);
+  const grid = tf.pad(tf.reshape(rows, [height * dilation, width, 1, inputs * outputs]), [
+    [0, 0],
+    [0, 0],
+    gap,
+    [0, 0],
+  ]);
+  return tf.slice<tf.Rank.R4, tf.Tensor4D>(
+    tf.reshape<tf.Rank.R4>(grid, [height * dilation, width * dilation, inputs, outputs]),
+    [0, 0, 0, 0],
+    [(height - 1) * dilation + 1, (width - 1) * dilation + 1, inputs, outputs],
+  );
+}
+
+/** dweight[a, b] = X' dy, where X are the pixels that tap (a, b) met: one matrix product for each tap. */
+function filterGradient(
+  x: tf.Tensor4D,
+  dy: tf.Tensor4D,
+  shape: [number, number, number, number],
+  { stride, dilation, sides }: Geometry,
+): tf.Tensor4D {
+  const [kernelHeight, kernelWidth, inputs, outputs] = shape;
+  const [batch, height, width] = dy.shape;
+  const padded = tf.pad(x, sides.explicit);
+  const dyRows = tf.reshape<tf.Rank.R2>(dy, [-1, outputs]);
+  const taps: tf.Tensor2D[] = [];
+  for (let a = 0; a < kernelHeight; a++) {
+    for (let b = 0; b < kernelWidth; b++) {
+      const top = a * dilation;
+      const left = b * dilation;
+      const met = tf.stridedSlice(
+        padded,
+        [0, top, left, 0],
+        [batch, top + (height - 1) * stride + 1, left + (width - 1) * stride + 1, inputs],
+        [1, stride, stride, 1],
+      );
+      taps.push(tf.matMul(tf.reshape<tf.Rank.R2>(met, [-1, inputs]), dyRows, true));
+    }
+  }
+  return tf.reshape<tf.Rank.R4>(tf.concat(taps, 0), shape);
+}

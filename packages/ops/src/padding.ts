@@ -1,0 +1,71 @@
+import { LejepaError } from "./lejepa-error.js";
+import { badShape } from "./shape.js";
+
+/** Zeros added around an image: the same on all four sides, or pixels for each side. */
+export type Padding =
+  | number
+  | {
+      /** Rows above. */
+      readonly top: number;
+      /** Rows below. */
+      readonly bottom: number;
+      /** Columns to the left. */
+      readonly left: number;
+      /** Columns to the right. */
+      readonly right: number;
+    };
+
+/** Padding checked and in the form that tfjs-core takes. */
+export interface ResolvedPadding {
+  readonly top: number;
+  readonly bottom: number;
+  readonly left: number;
+  readonly right: number;
+  readonly explicit: [[number, number], [number, number], [number, number], [number, number]];
+}
+
+/** Checks that the window (a dilated kernel counts its gaps) fits into the padded image, and that no window can lie
+ *  in the margin alone. */
+export function resolvePadding(
+  op: string,
+  padding: Padding,
+  imageShape: readonly number[],
+  window: readonly [number, number],
+): ResolvedPadding {
+  const { top, bottom, left, right } =
+    typeof padding === "number"
+      ? { top: padding, bottom: padding, left: padding, right: padding }
+      : padding;
+  const sides = [top, bottom, left, right];
+  const limits = [window[0], window[0], window[1], window[1]];
+  if (
+    sides.some((side, i) => !Number.isInteger(side) || side < 0 || side >= (limits[i] as number))
+  ) {
+    throw new LejepaError(
+      "bad-padding",
+      `${op}: padding should be whole numbers from 0 to less than the window ${window.join("x")}, got [${sides.join(", ")}] (top, bottom, left, right).`,
+    );
+  }
+  const [, height, width] = imageShape as [number, number, number];
+  if (height + top + bottom < window[0] || width + left + right < window[1]) {
+    throw badShape({
+      op,
+      argument: "x",
+      expected: `[N, H >= ${window[0] - top - bottom}, W >= ${window[1] - left - right}, C]`,
+      got: imageShape,
+      fix: "The window is larger than the padded image.",
+    });
+  }
+  return {
+    top,
+    bottom,
+    left,
+    right,
+    explicit: [
+      [0, 0],
+      [top, bottom],
+      [left, right],
+      [0, 0],
+    ],
+  };
+}

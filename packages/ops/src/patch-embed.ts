@@ -1,0 +1,42 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { linear } from "./linear.js";
+import { badShape, requireShape } from "./shape.js";
+
+/** Linear embedding of non-overlapping patches (arXiv 2010.11929): a convolution whose stride equals its kernel,
+ *  as one transpose of the image and one matrix product.
+ *  Shapes: images [N, H, W, C], weight [P, Q, C, D], bias [D] -> tokens [N, L, D] with
+ *  L = floor(H / P) floor(W / Q), row by row; pixels beyond the last whole patch are not read, as in a convolution.
+ *  Throws LejepaError "bad-shape". */
+export function patchEmbed(images: tf.Tensor4D, weight: tf.Tensor, bias?: tf.Tensor): tf.Tensor3D {
+  if (images.shape.length !== 4) {
+    throw badShape({
+      op: "patchEmbed",
+      argument: "images",
+      expected: "[N, H, W, C]",
+      got: images.shape,
+    });
+  }
+  const [batch, height, width, channels] = images.shape;
+  requireShape("patchEmbed", "weight", weight.shape, [-1, -1, channels, -1]);
+  const [patchHeight, patchWidth, , dim] = weight.shape as [number, number, number, number];
+  const rows = Math.floor(height / patchHeight);
+  const columns = Math.floor(width / patchWidth);
+  if (rows === 0 || columns === 0) {
+    throw badShape({
+      op: "patchEmbed",
+      argument: "images",
+      expected: `[N, H >= ${patchHeight}, W >= ${patchWidth}, ${channels}]`,
+      got: images.shape,
+    });
+  }
+  const whole = [batch, rows * patchHeight, columns * patchWidth, channels];
+  const cut =
+    whole[1] === height && whole[2] === width ? images : tf.slice(images, [0, 0, 0, 0], whole);
+  const strips = tf.reshape(cut, [batch * rows, patchHeight, columns, patchWidth * channels]);
+  const patches = tf.reshape(tf.transpose(strips, [0, 2, 1, 3]), [
+    batch,
+    rows * columns,
+    patchHeight * patchWidth * channels,
+  ]);
+  return linear(patches, tf.reshape(weight, [-1, dim]), bias) as tf.Tensor3D;
+}

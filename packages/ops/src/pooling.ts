@@ -1,0 +1,52 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { type Padding, resolvePadding } from "./padding.js";
+import { badShape, sizeOf } from "./shape.js";
+import { withGradient } from "./with-gradient.js";
+
+/** Mean over all axes between the first and the last: image maps [N, H, W, C] or tokens [N, L, C] -> [N, C].
+ *  Gradient: dy / (H W) at every position, in one pass. Throws LejepaError "bad-shape" below rank 3. */
+export function globalAveragePool(x: tf.Tensor): tf.Tensor2D {
+  if (x.shape.length < 3) {
+    throw badShape({
+      op: "globalAveragePool",
+      argument: "x",
+      expected: "[N, .., C]",
+      got: x.shape,
+    });
+  }
+  const batch = x.shape[0];
+  const channels = x.shape[x.shape.length - 1] as number;
+  const positions = sizeOf(x.shape.slice(1, -1));
+  const rows = tf.reshape(x, [batch, positions, channels]);
+  return withGradient([rows], () => ({
+    value: tf.mean(rows, 1),
+    gradient: (dy) => [
+      tf.mul(tf.reshape(dy, [batch, 1, channels]), tf.fill([1, positions, 1], 1 / positions)),
+    ],
+  })) as tf.Tensor2D;
+}
+
+/** How `maxPool2d` moves its window. */
+export interface MaxPoolOptions {
+  /** Side of the square window, in pixels. */
+  readonly window: number;
+  /** Step between windows, in pixels. Default: the window. */
+  readonly stride?: number;
+  /** Margin around the image; it never wins. Default 0. */
+  readonly padding?: Padding;
+}
+
+/** Maximum over a moving window: y[n, i, j, c] = max over a, b of x[n, i stride + a - top, j stride + b - left, c].
+ *  Shapes: x [N, H, W, C] -> [N, H', W', C], H' = floor((H + top + bottom - window) / stride) + 1.
+ *  As torch.nn.MaxPool2d (no ceil mode). Throws LejepaError "bad-shape", and "bad-padding" on a padding that
+ *  reaches the window's size. */
+export function maxPool2d(
+  x: tf.Tensor4D,
+  { window, stride = window, padding = 0 }: MaxPoolOptions,
+): tf.Tensor4D {
+  if (x.shape.length !== 4) {
+    throw badShape({ op: "maxPool2d", argument: "x", expected: "[N, H, W, C]", got: x.shape });
+  }
+  const sides = resolvePadding("maxPool2d", padding, x.shape, [window, window]);
+  return tf.maxPool(x, window, stride, sides.explicit);
+}

@@ -1,0 +1,422 @@
+/** Derivative rules for the kernels that our step functions are made of.
+ *
+ *  tfjs-core's tape asks a registry for the gradient of each kernel, and its Node entry fills in none: they live in a
+ *  module that Node cannot import (its relative imports have no extension), and the packages that bundle it are the
+ *  large unions `@tensorflow/tfjs` and `@tensorflow/tfjs-layers`. So the rules that are needed are written here, and
+ *  registered where the registry has none; with one of the unions loaded first, theirs stay.
+ *  A rule maps dy, the gradient of the loss with respect to the kernel's output, to a gradient for each input. */
+import * as tf from "@tensorflow/tfjs-core";
+import { columnSums } from "./column-sums.js";
+import { sizeOf } from "./shape.js";
+
+type Attributes = Readonly<Record<string, unknown>>;
+
+/** Which tensors a rule reads, and the rule. Gradients are thunks: tfjs runs those it needs. */
+interface GradientRule {
+  readonly saves?: readonly string[];
+  readonly savesOutput?: true;
+  readonly savesAllInputs?: true;
+  readonly gradient: (
+    dy: tf.Tensor,
+    saved: readonly tf.Tensor[],
+    attributes: Attributes,
+  ) => Readonly<Record<string, () => tf.Tensor>> | readonly (() => tf.Tensor)[];
+}
+
+/** Registers every rule whose kernel has none yet. Importing `@lejepa/ops` calls it. */
+export function registerTfjsGradients(): void {
+  for (const [kernelName, rule] of Object.entries(rules)) {
+    if (tf.getGradient(kernelName) != null) {
+      continue;
+    }
+    tf.registerGradient({
+      kernelName,
+      inputsToSave: [...(rule.saves ?? [])],
+      outputsToSave: rule.savesOutput === true ? [true] : [],
+      saveAllInputs: rule.savesAllInputs === true,
+      gradFunc: (dy, saved, attributes) =>
+        // SplitV and Unpack have several outputs, and so a list for dy; their rules know.
+        rule.gradient(dy as tf.Tensor, saved, attributes),
+    });
+  }
+}
+
+/** y = f(x): dx from dy and x. */
+const fromInput = (derivative: (dy: tf.Tensor, x: tf.Tensor) => tf.Tensor): GradientRule => ({
+  saves: ["x"],
+  gradient: (dy, [x]) => ({ x: () => derivative(dy, x as tf.Tensor) }),
+});
+
+/** y = f(x): dx from dy and y, where y spares a pass. */
+const fromOutput = (derivative: (dy: tf.Tensor, y: tf.Tensor) => tf.Tensor): GradientRule => ({
+  savesOutput: true,
+  gradient: (dy, [y]) => ({ x: () => derivative(dy, y as tf.Tensor) }),
+});
+
+/** y = f(a, b) elementwise with broadcasting: da and db before the broadcast axes are summed. */
+const binary = (
+  da: (dy: tf.Tensor, a: tf.Tensor, b: tf.Tensor) => tf.Tensor,
+  db: (dy: tf.Tensor, a: tf.Tensor, b: tf.Tensor) => tf.Tensor,
+): GradientRule => ({
+  saves: ["a", "b"],
+  gradient: (dy, saved) => {
+    const [a, b] = saved as [tf.Tensor, tf.Tensor];
+    return {
+      a: () => sumTo(da(dy, a, b), a.shape),
+      b: () => sumTo(db(dy, a, b), b.shape),
+    };
+  },
+});
+
+/** Constant almost everywhere. */
+const flat: GradientRule = fromInput((dy) => tf.zerosLike(dy));
+
+/** max or min over axes: all positions that attain it receive dy. */
+const extremum: GradientRule = {
+  saves: ["x"],
+  savesOutput: true,
+  gradient: (dy, saved, { reductionIndices }) => {
+    const [x, y] = saved as [tf.Tensor, tf.Tensor];
+    const kept = keptShape(x.shape, reductionIndices);
+    return {
+      x: () => tf.mul(tf.reshape(dy, kept), mask(tf.equal(x, tf.reshape(y, kept)))),
+    };
+  },
+};
+
+const rules: Readonly<Record<string, GradientRule>> = {
+  // Elementwise, two inputs
+  Add: binary(
+    (dy) => dy,
+    (dy) => dy,
+  ),
+  Sub: binary(
+    (dy) => dy,
+    (dy) => tf.neg(dy),
+  ),
+  Multiply: binary(
+    (dy, _a, b) => tf.mul(dy, b),
+    (dy, a) => tf.mul(dy, a),
+  ),
+  RealDiv: binary(
+    (dy, _a, b) => tf.div(dy, b),
+    (dy, a, b) => tf.neg(tf.div(tf.mul(dy, a), tf.square(b))),
+  ),
+  Maximum: binary(
+    (dy, a, b) => tf.mul(dy, mask(tf.greaterEqual(a, b))),
+    (dy, a, b) => tf.mul(dy, mask(tf.less(a, b))),
+  ),
+  Minimum: binary(
+    (dy, a, b) => tf.mul(dy, mask(tf.lessEqual(a, b))),
+    (dy, a, b) => tf.mul(dy, mask(tf.greater(a, b))),
+  ),
+  SquaredDifference: binary(
+    (dy, a, b) => tf.mul(dy, tf.mul(tf.sub(a, b), 2)),
+    (dy, a, b) => tf.mul(dy, tf.mul(tf.sub(b, a), 2)),
+  ),
+  Pow: binary(
+    (dy, a, b) => tf.mul(dy, tf.mul(b, tf.pow(a, tf.sub(b, 1)))),
+    // a^b log a, which tends to 0 with a; a negative base has no derivative towards its exponent.
+    (dy, a, b) =>
+      tf.mul(dy, tf.mul(tf.pow(a, b), tf.where(tf.greater(a, 0), tf.log(a), tf.zerosLike(a)))),
+  ),
+  AddN: {
+    savesAllInputs: true,
+    gradient: (dy, terms) => terms.map(() => () => tf.clone(dy)),
+  },
+
+  // Elementwise, one input
+  Abs: fromInput((dy, x) => tf.mul(dy, tf.sign(x))),
+  Ceil: flat,
+  ClipByValue: {
+    saves: ["x"],
+    gradient: (dy, saved, { clipValueMin, clipValueMax }) => {
+      const x = saved[0] as tf.Tensor;
+      const inside = () =>
+        tf.logicalAnd(
+          tf.greaterEqual(x, clipValueMin as number),
+          tf.lessEqual(x, clipValueMax as number),
+        );
+      return { x: () => tf.mul(dy, mask(inside())) };
+    },
+  },
+  Cos: fromInput((dy, x) => tf.neg(tf.mul(dy, tf.sin(x)))),
+  Erf: fromInput((dy, x) =>
+    tf.mul(dy, tf.mul(tf.exp(tf.neg(tf.square(x))), 2 / Math.sqrt(Math.PI))),
+  ),
+  Exp: fromOutput((dy, y) => tf.mul(dy, y)),
+  Expm1: fromOutput((dy, y) => tf.mul(dy, tf.add(y, 1))),
+  Floor: flat,
+  LeakyRelu: {
+    saves: ["x"],
+    gradient: (dy, saved, { alpha }) => {
+      const x = saved[0] as tf.Tensor;
+      return { x: () => tf.where(tf.greater(x, 0), dy, tf.mul(dy, alpha as number)) };
+    },
+  },
+  Log: fromInput((dy, x) => tf.div(dy, x)),
+  Log1p: fromInput((dy, x) => tf.div(dy, tf.add(x, 1))),
+  Neg: { gradient: (dy) => ({ x: () => tf.neg(dy) }) },
+  Reciprocal: fromOutput((dy, y) => tf.neg(tf.mul(dy, tf.square(y)))),
+  Relu: fromOutput((dy, y) => tf.mul(dy, tf.step(y))),
+  Relu6: fromInput((dy, x) => tf.mul(dy, tf.mul(tf.step(x), mask(tf.lessEqual(x, 6))))),
+  Round: flat,
+  Rsqrt: fromOutput((dy, y) => tf.mul(dy, tf.mul(tf.mul(tf.square(y), y), -0.5))),
+  Sigmoid: fromOutput((dy, y) => tf.mul(dy, tf.mul(y, tf.sub(1, y)))),
+  Sign: flat,
+  Sin: fromInput((dy, x) => tf.mul(dy, tf.cos(x))),
+  Softplus: fromInput((dy, x) => tf.mul(dy, tf.sigmoid(x))),
+  Sqrt: fromOutput((dy, y) => tf.div(dy, tf.mul(y, 2))),
+  Square: fromInput((dy, x) => tf.mul(dy, tf.mul(x, 2))),
+  Step: flat,
+  Tanh: fromOutput((dy, y) => tf.mul(dy, tf.sub(1, tf.square(y)))),
+  Select: {
+    saves: ["condition"],
+    gradient: (dy, saved) => {
+      const condition = saved[0] as tf.Tensor;
+      return {
+        t: () => tf.mul(dy, mask(condition)),
+        e: () => tf.mul(dy, mask(tf.logicalNot(condition))),
+      };
+    },
+  },
+
+  // Type and shape
+  Cast: { gradient: (dy) => ({ x: () => tf.clone(dy) }) },
+  Identity: { gradient: (dy) => ({ x: () => tf.clone(dy) }) },
+  OnesLike: flat,
+  ZerosLike: flat,
+  Reshape: fromInput((dy, x) => tf.reshape(dy, x.shape)),
+  ExpandDims: {
+    saves: ["input"],
+    gradient: (dy, [x]) => ({ input: () => tf.reshape(dy, (x as tf.Tensor).shape) }),
+  },
+  Transpose: {
+    gradient: (dy, _saved, { perm }) => {
+      const inverse: number[] = [];
+      (perm as number[]).forEach((from, to) => (inverse[from] = to));
+      return { x: () => tf.transpose(dy, inverse) };
+    },
+  },
+  Reverse: { gradient: (dy, _saved, { dims }) => ({ x: () => tf.reverse(dy, dims as number[]) }) },
+  PadV2: {
+    saves: ["x"],
+    gradient: (dy, saved, { paddings }) => ({
+      x: () =>
+        tf.slice(
+          dy,
+          (paddings as [number, number][]).map(([before]) => before),
+          (saved[0] as tf.Tensor).shape,
+        ),
+    }),
+  },
+  Slice: {
+    saves: ["x"],
+    gradient: (dy, saved, { begin }) => {
+      const x = saved[0] as tf.Tensor;
+      const first = typeof begin === "number" ? [begin] : (begin as number[]);
+      const paddings = x.shape.map((length, axis): [number, number] => {
+        const before = first[axis] ?? 0;
+        return [before, length - before - (dy.shape[axis] as number)];
+      });
+      return { x: () => tf.pad(dy, paddings) };
+    },
+  },
+  Tile: {
+    saves: ["x"],
+    gradient: (dy, saved, { reps }) => {
+      const { shape } = saved[0] as tf.Tensor;
+      const apart = shape.flatMap((length, axis) => [(reps as number[])[axis] as number, length]);
+      const copies = shape.map((_, axis) => 2 * axis);
+      return { x: () => tf.sum(tf.reshape(dy, apart), copies) };
+    },
+  },
+  Concat: {
+    savesAllInputs: true,
+    gradient: (dy, parts, { axis }) => {
+      const along = (axis as number) < 0 ? (axis as number) + dy.shape.length : (axis as number);
+      const lengths = parts.map((part) => part.shape[along] as number);
+      return tf.split(dy, lengths, along).map((part) => () => part);
+    },
+  },
+  SplitV: {
+    gradient: (dy, _saved, { axis }) => ({
+      x: () => tf.concat(dy as unknown as tf.Tensor[], axis as number),
+    }),
+  },
+  Pack: {
+    savesAllInputs: true,
+    gradient: (dy, _parts, { axis }) => tf.unstack(dy, axis as number).map((part) => () => part),
+  },
+  Unpack: {
+    gradient: (dy, _saved, { axis }) => ({
+      value: () => tf.stack(dy as unknown as tf.Tensor[], axis as number),
+    }),
+  },
+  GatherV2: {
+    saves: ["x", "indices"],
+    gradient: (dy, saved, { axis }) => {
+      const [x, indices] = saved as [tf.Tensor, tf.Tensor];
+      return { x: () => scatterSum(dy, indices, x.shape, axis as number) };
+    },
+  },
+
+  // Reductions
+  Sum: {
+    saves: ["x"],
+    gradient: (dy, saved, { axis }) => {
+      const { shape } = saved[0] as tf.Tensor;
+      return { x: () => tf.broadcastTo(tf.reshape(dy, keptShape(shape, axis)), shape) };
+    },
+  },
+  Mean: {
+    saves: ["x"],
+    gradient: (dy, saved, { axis }) => {
+      const { shape } = saved[0] as tf.Tensor;
+      const kept = keptShape(shape, axis);
+      const share = sizeOf(kept) / sizeOf(shape);
+      return { x: () => tf.broadcastTo(tf.reshape(tf.mul(dy, share), kept), shape) };
+    },
+  },
+  Max: extremum,
+  Min: extremum,
+  Cumsum: {
+    gradient: (dy, _saved, { axis, exclusive, reverse }) => ({
+      x: () => tf.cumsum(dy, axis as number, exclusive as boolean, !(reverse as boolean)),
+    }),
+  },
+  Softmax: {
+    savesOutput: true,
+    gradient: (dy, saved, { dim }) => {
+      const y = saved[0] as tf.Tensor;
+      return { logits: () => tf.mul(y, tf.sub(dy, tf.sum(tf.mul(dy, y), dim as number, true))) };
+    },
+  },
+  LogSoftmax: {
+    savesOutput: true,
+    gradient: (dy, saved, { axis }) => {
+      const y = saved[0] as tf.Tensor;
+      return { logits: () => tf.sub(dy, tf.mul(tf.sum(dy, axis as number, true), tf.exp(y))) };
+    },
+  },
+
+  // Products, convolutions, pooling
+  BatchMatMul: {
+    saves: ["a", "b"],
+    gradient: (dy, saved, { transposeA, transposeB }) => {
+      const [a, b] = saved as [tf.Tensor, tf.Tensor];
+      const [ta, tb] = [transposeA as boolean, transposeB as boolean];
+      return {
+        a: () => sumTo(ta ? tf.matMul(b, dy, tb, true) : tf.matMul(dy, b, false, !tb), a.shape),
+        b: () => sumTo(tb ? tf.matMul(dy, a, true, ta) : tf.matMul(a, dy, !ta, false), b.shape),
+      };
+    },
+  },
+  Conv2D: {
+    saves: ["x", "filter"],
+    gradient: (dy, saved, attributes) => {
+      const [x, filter] = saved as [tf.Tensor4D, tf.Tensor4D];
+      const geometry = convolutionAttributes(attributes);
+      return {
+        x: () => run("Conv2DBackpropInput", { dy, filter }, { ...geometry, inputShape: x.shape }),
+        filter: () =>
+          run("Conv2DBackpropFilter", { x, dy }, { ...geometry, filterShape: filter.shape }),
+      };
+    },
+  },
+  Conv2DBackpropInput: {
+    saves: ["dy", "filter"],
+    gradient: (ddx, saved, attributes) => {
+      const [dy, filter] = saved as [tf.Tensor4D, tf.Tensor4D];
+      const geometry = convolutionAttributes(attributes);
+      return {
+        dy: () => run("Conv2D", { x: ddx, filter }, { ...geometry, dilations: 1 }),
+        filter: () =>
+          run("Conv2DBackpropFilter", { x: ddx, dy }, { ...geometry, filterShape: filter.shape }),
+      };
+    },
+  },
+  MaxPool: {
+    saves: ["x"],
+    savesOutput: true,
+    gradient: (dy, saved, attributes) => {
+      const [input, output] = saved as [tf.Tensor, tf.Tensor];
+      return { x: () => run("MaxPoolGrad", { dy, input, output }, poolAttributes(attributes)) };
+    },
+  },
+  AvgPool: {
+    saves: ["x"],
+    gradient: (dy, saved, attributes) => {
+      const input = saved[0] as tf.Tensor;
+      return { x: () => run("AvgPoolGrad", { dy, input }, poolAttributes(attributes)) };
+    },
+  },
+};
+
+function convolutionAttributes({
+  strides,
+  pad,
+  dataFormat,
+  dimRoundingMode,
+  dilations,
+}: Attributes) {
+  if (
+    dilations !== undefined &&
+    !(Array.isArray(dilations) ? dilations : [dilations]).every((d) => d === 1)
+  ) {
+    throw new Error("tf.conv2d: no gradient with a dilation; use conv2d of @lejepa/ops.");
+  }
+  return { strides, pad, dataFormat, dimRoundingMode };
+}
+
+function poolAttributes({ filterSize, strides, pad, dimRoundingMode }: Attributes): Attributes {
+  return { filterSize, strides, pad, dimRoundingMode };
+}
+
+function run(kernel: string, inputs: tf.NamedTensorMap, attributes: Attributes): tf.Tensor {
+  return tf.engine().runKernel(kernel, inputs, attributes as tf.NamedAttrMap);
+}
+
+/** 1 where true, 0 where false. */
+function mask(condition: tf.Tensor): tf.Tensor {
+  return tf.cast(condition, "float32");
+}
+
+/** The shape with the reduced axes at length 1. */
+function keptShape(shape: readonly number[], axis: unknown): number[] {
+  const axes = axis === undefined || axis === null ? shape.map((_, i) => i) : [axis].flat();
+  const reduced = new Set(axes.map((i) => ((i as number) + shape.length) % shape.length));
+  return shape.map((length, i) => (reduced.has(i) ? 1 : length));
+}
+
+/** Undoes broadcasting: sums x over the axes along which `shape` was repeated. Always a tensor of its own. */
+function sumTo(x: tf.Tensor, shape: number[]): tf.Tensor {
+  const offset = x.shape.length - shape.length;
+  const axes = x.shape.flatMap((length, axis) =>
+    axis < offset || (shape[axis - offset] === 1 && length !== 1) ? [axis] : [],
+  );
+  if (axes.length === 0) {
+    return tf.reshape(x, shape);
+  }
+  const kept = x.shape.length - axes.length;
+  if (kept === 1 && axes.every((axis, i) => axis === i)) {
+    return tf.reshape(columnSums(tf.reshape<tf.Rank.R2>(x, [-1, sizeOf(shape)])), shape);
+  }
+  return tf.reshape(tf.sum(x, axes), shape);
+}
+
+/** Gradient of picking slices by index: each slice of dy is added where it came from. */
+function scatterSum(dy: tf.Tensor, indices: tf.Tensor, shape: number[], axis: number): tf.Tensor {
+  const length = shape[axis] as number;
+  const before = sizeOf(shape.slice(0, axis));
+  const after = sizeOf(shape.slice(axis + 1));
+  const picked = indices.size;
+  const slices = tf.reshape(tf.transpose(tf.reshape(dy, [before, picked, after]), [1, 0, 2]), [
+    picked,
+    before * after,
+  ]);
+  // A product with the one-hot matrix of the indices adds up, and every backend has it.
+  const choice = tf.oneHot(tf.cast(tf.reshape(indices, [picked]), "int32"), length);
+  const sums = tf.matMul(tf.cast(choice, "float32"), slices, true);
+  return tf.reshape(tf.transpose(tf.reshape(sums, [length, before, after]), [1, 0, 2]), shape);
+}
