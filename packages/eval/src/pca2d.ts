@@ -176,7 +176,7 @@ function rayleighRitz(
 function symmetricEigen(matrix: number[][]): { values: number[]; vectors: number[][] } {
   const a = matrix.map((row) => [...row]);
   const n = a.length;
-  const vectors = a.map((_, i) => a.map((_, j) => (i === j ? 1 : 0)));
+  const vectors = a.map((_, i) => a.map((_, j): number => (i === j ? 1 : 0)));
   for (let sweep = 0; sweep < 30; sweep++) {
     let rotated = false;
     for (let p = 0; p < n; p++) {

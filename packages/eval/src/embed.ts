@@ -1,0 +1,105 @@
+import type { Tensor4D } from "@tensorflow/tfjs-core";
+import { createLoader, plainView, type Dataset, type ViewSpec } from "@lejepa/data";
+import type { Encoder } from "@lejepa/encoders";
+import type { Engine } from "@lejepa/engine";
+import { LejepaError, type HostTensors } from "@lejepa/ops";
+
+/** Options of {@link embed}. */
+export interface EmbedOptions {
+  /** Images that go through the encoder at once; 256 when left out. */
+  readonly batchSize?: number;
+  /** How an image is prepared, one view of it; `plainView()` at the encoder's size when left out. */
+  readonly views?: ViewSpec;
+  /** Threads that prepare images beside the main one; none when left out. */
+  readonly workers?: number;
+  /** Called after each batch with the images done and the images in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Ends early: the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Features of a whole dataset, in its order. */
+export interface Embeddings {
+  /** Row-major [N, D]: row n is the embedding of item n. */
+  readonly features: Float32Array;
+  /** D. */
+  readonly dim: number;
+  /** The labels of the items; undefined when the dataset has none. */
+  readonly labels: Int32Array | undefined;
+}
+
+/** Embeds every image of a dataset with a frozen encoder in evaluation mode (batch norm uses its running statistics,
+ *  so an image's features do not depend on its batch).
+ *  @throws LejepaError "invalid-option" when `views` asks for more than one view of an image, and what the loader and
+ *  the engine throw */
+export async function embed(
+  engine: Engine,
+  encoder: Encoder,
+  parameters: HostTensors,
+  dataset: Dataset,
+  options: EmbedOptions = {},
+): Promise<Embeddings> {
+  const { batchSize = 256, workers = 0, onProgress, signal } = options;
+  const { imageSize, channels, dim } = encoder;
+  const views = options.views ?? { ...plainView(), size: [imageSize, imageSize] };
+  if (views.count !== 1) {
+    throw new LejepaError(
+      "invalid-option",
+      `embed: views.count should be 1, got ${views.count}; an embedding is of one view.`,
+    );
+  }
+  const compiled = await engine.compile(
+    (state, { images }) => ({
+      state,
+      outputs: { embedding: encoder.apply(state, images as Tensor4D, { mode: "eval" }).embedding },
+    }),
+    {
+      state: parameters,
+      inputs: { images: { shape: [batchSize, imageSize, imageSize, channels] } },
+    },
+  );
+  const features = new Float32Array(dataset.length * dim);
+  const labels = new Int32Array(dataset.length);
+  let labelled = true;
+  const loader = createLoader(dataset, {
+    batchSize,
+    views,
+    workers,
+    order: "sequential",
+    dropLast: false,
+    ...(signal && { signal }),
+  });
+  try {
+    let done = 0;
+    const full = new Float32Array(batchSize * imageSize * imageSize * channels);
+    for await (const batch of loader) {
+      checkImages(encoder, dataset, batch.shape);
+      let { images } = batch;
+      if (batch.size < batchSize) {
+        // The graph has one batch size: the rest is whatever was there, and its rows are dropped.
+        full.set(images);
+        images = full;
+      }
+      const { embedding } = await compiled.run({ images });
+      features.set(embedding!.data.subarray(0, batch.size * dim), done * dim);
+      if (batch.labels === undefined) labelled = false;
+      else labels.set(batch.labels, done);
+      done += batch.size;
+      onProgress?.(done, dataset.length);
+    }
+  } finally {
+    await loader.close();
+    await compiled.dispose();
+  }
+  return { features, dim, labels: labelled ? labels : undefined };
+}
+
+function checkImages(encoder: Encoder, dataset: Dataset, shape: readonly number[]): void {
+  const { name, imageSize, channels } = encoder;
+  const [, height, width, found] = shape;
+  if (height === imageSize && width === imageSize && found === channels) return;
+  throw new LejepaError(
+    "image-shape",
+    `embed: images of ${dataset.name} come as ${height} x ${width} x ${found} and ${name} takes ${imageSize} x ${imageSize} x ${channels}; set views.size, or make the encoder for these channels.`,
+  );
+}
