@@ -1,0 +1,164 @@
+import {
+  compareData,
+  expectValues,
+  gives,
+  refuses,
+  tensor,
+  type ConformanceCase,
+} from "./conformance-case.js";
+
+/** The optional functions; on an adapter that lacks one, its cases check that the call is refused. */
+export const capabilityCases: readonly ConformanceCase[] = [
+  {
+    id: "readSync/values",
+    needs: ["readSync"],
+    run(k) {
+      // Synchronous errors become a rejection, as the runner expects.
+      return Promise.resolve().then(() =>
+        compareData("the values", k.readSync(k.fromArray([1, 2.5], [2])), [1, 2.5], 0),
+      );
+    },
+  },
+  {
+    id: "valueAndGrad/value-and-gradients",
+    needs: ["valueAndGrad"],
+    async run(k) {
+      const inputs = [k.fromArray([1, 2], [2]), k.fromArray([3, 4], [2])];
+      const { value, grads } = k.valueAndGrad(
+        (x, y) => k.sum(k.mul(k.square(x as never), y as never)),
+        inputs,
+      );
+      await expectValues(k, "the value", value, tensor([], 19));
+      await expectValues(k, "the first gradient", grads[0] as typeof value, tensor([2], 6, 16));
+      await expectValues(k, "the second gradient", grads[1] as typeof value, tensor([2], 1, 4));
+    },
+  },
+  {
+    id: "valueAndGrad/no-influence-is-zero",
+    needs: ["valueAndGrad"],
+    async run(k) {
+      const inputs = [k.fromArray([1, 2], [2]), k.fromArray([3], [1])];
+      const { grads } = k.valueAndGrad((x) => k.sum(x as never), inputs);
+      await expectValues(
+        k,
+        "the gradient of an unused input",
+        grads[1] as (typeof inputs)[0],
+        tensor([1], 0),
+      );
+      const constant = k.valueAndGrad(() => k.fill([], 2), inputs);
+      await expectValues(
+        k,
+        "the gradient of a constant",
+        constant.grads[0] as (typeof inputs)[0],
+        tensor([2], 0, 0),
+      );
+    },
+  },
+  {
+    id: "valueAndGrad/value-used-by-many",
+    needs: ["valueAndGrad"],
+    async run(k) {
+      // y = x²; f = sum(y exp(-y) + y)  ->  f' = 2x ((1 - y) exp(-y) + 1)
+      const { grads } = k.valueAndGrad(
+        (x) => {
+          const y = k.square(x as never);
+          return k.sum(k.add(k.mul(y, k.exp(k.neg(y))), y));
+        },
+        [k.fromArray([1, 0.5], [2])],
+      );
+      await expectValues(
+        k,
+        "the gradient",
+        grads[0] as (typeof grads)[0],
+        tensor([2], 2, 0.75 * Math.exp(-0.25) + 1),
+      );
+    },
+  },
+  ...refuses(
+    "valueAndGrad/not-a-scalar",
+    "shape-mismatch",
+    (k) => k.valueAndGrad((x) => k.neg(x as never), [k.fill([2], 1)]),
+    ["valueAndGrad"],
+  ),
+  ...gives(
+    "customGradient/value",
+    [tensor([2], 1, 2)],
+    (k, x) =>
+      k.customGradient(
+        { forward: ([v]) => ({ value: k.square(v as never), saved: [] }), backward: (dy) => [dy] },
+        [x],
+      ),
+    tensor([2], 1, 4),
+    ["customGradient"],
+  ),
+  {
+    id: "customGradient/own-gradient-with-saved-tensors",
+    needs: ["valueAndGrad", "customGradient"],
+    async run(k) {
+      // The value is x y, its gradient is said to be (10 y, 100 x), so that it cannot be mistaken for the true one.
+      const { value, grads } = k.valueAndGrad(
+        (x, y) =>
+          k.sum(
+            k.customGradient(
+              {
+                forward: ([a, b]) => {
+                  const twice = k.mul(a as never, 2);
+                  return {
+                    value: k.mul(a as never, b as never),
+                    saved: [twice, b as typeof twice],
+                  };
+                },
+                backward: (dy, [twice, b]) => [
+                  k.mul(dy, k.mul(b as never, 10)),
+                  k.mul(dy, k.mul(twice as never, 50)),
+                ],
+              },
+              [x as never, y as never],
+            ),
+          ),
+        [k.fromArray([1, 2], [2]), k.fromArray([3, 4], [2])],
+      );
+      await expectValues(k, "the value", value, tensor([], 11));
+      await expectValues(k, "the first gradient", grads[0] as typeof value, tensor([2], 30, 40));
+      await expectValues(k, "the second gradient", grads[1] as typeof value, tensor([2], 100, 200));
+    },
+  },
+  ...gives(
+    "sort/last-axis",
+    [tensor([2, 3], 3, 1, 2, -1, -3, -2)],
+    (k, x) => k.sort(x, -1),
+    {
+      ...tensor([2, 3], 1, 2, 3, -3, -2, -1),
+      gradients: [tensor([2, 3], 3, 1, 2, 6, 4, 5)],
+    },
+    ["sort"],
+  ),
+  ...gives(
+    "sort/first-axis",
+    [tensor([3, 2], 3, -1, 1, -3, 2, -2)],
+    (k, x) => k.sort(x, 0),
+    {
+      ...tensor([3, 2], 1, -3, 2, -2, 3, -1),
+      gradients: [tensor([3, 2], 5, 6, 1, 2, 3, 4)],
+    },
+    ["sort"],
+  ),
+  ...gives(
+    "sort/equal-entries-keep-their-order",
+    [tensor([4], 2, 1, 2, 1)],
+    (k, x) => k.sort(x, 0),
+    {
+      ...tensor([4], 1, 1, 2, 2),
+      gradients: [tensor([4], 3, 1, 4, 2)],
+    },
+    ["sort"],
+  ),
+  // Alone, a process is its own mean; the exchange itself is tested with the adapters that have one.
+  ...gives(
+    "allReduceMean/shape-is-kept",
+    [tensor([2], 1, 2)],
+    (k, x) => k.reshape(k.allReduceMean(x), [2]),
+    tensor([2], 1, 2),
+    ["allReduceMean"],
+  ),
+];

@@ -1,0 +1,73 @@
+import type { TensorAdapter } from "../contract.js";
+import { conformanceCases } from "./cases.js";
+import type { ConformanceCase } from "./conformance-case.js";
+
+/** The outcome of one case. */
+export interface ConformanceResult {
+  /** The case's id. */
+  readonly id: string;
+  /** - "passed": the promise holds.
+   *  - "missing": the adapter says that it lacks a capability, and the call threw `unsupported`, as it should.
+   *  - "failed": anything else; see `reason`. */
+  readonly status: "passed" | "missing" | "failed";
+  /** What differed, for a failed case. */
+  readonly reason?: string;
+}
+
+/** What an adapter keeps of the contract. */
+export interface ConformanceReport {
+  /** The adapter's name. */
+  readonly adapter: string;
+  /** Number of cases that passed. */
+  readonly passed: number;
+  /** Number of cases whose capability the adapter declares missing, and which threw `unsupported`. */
+  readonly missing: number;
+  /** Number of cases that failed; 0 for an adapter that keeps the contract. */
+  readonly failed: number;
+  /** One entry for each case, in order. */
+  readonly results: readonly ConformanceResult[];
+}
+
+/** Runs the conformance cases on an adapter, one after another; never throws because of the adapter.
+ *  @param adapter The adapter to try.
+ *  @param cases The cases to run; by default all of them.
+ *  @returns The outcome of every case. */
+export async function runConformance<T>(
+  adapter: TensorAdapter<T>,
+  cases: readonly ConformanceCase[] = conformanceCases,
+): Promise<ConformanceReport> {
+  const results: ConformanceResult[] = [];
+  for (const test of cases) results.push(await runCase(adapter, test));
+  const count = (status: ConformanceResult["status"]) =>
+    results.filter((r) => r.status === status).length;
+  return {
+    adapter: adapter.name,
+    passed: count("passed"),
+    missing: count("missing"),
+    failed: count("failed"),
+    results,
+  };
+}
+
+async function runCase<T>(
+  adapter: TensorAdapter<T>,
+  test: ConformanceCase,
+): Promise<ConformanceResult> {
+  const { id } = test;
+  const lacks = test.needs.filter((capability) => !adapter.capabilities.includes(capability));
+  try {
+    await test.run(adapter);
+  } catch (error) {
+    const { name, code, message } = error as { name?: unknown; code?: unknown; message?: unknown };
+    const refused = name === "LejepaError" && code === "unsupported";
+    if (refused && lacks.length > 0) return { id, status: "missing" };
+    return { id, status: "failed", reason: String(message ?? error) };
+  }
+  if (lacks.length > 0)
+    return {
+      id,
+      status: "failed",
+      reason: `${lacks.join(", ")} is not declared, so the call should throw "unsupported"; it returned`,
+    };
+  return { id, status: "passed" };
+}

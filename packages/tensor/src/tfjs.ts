@@ -1,0 +1,246 @@
+/** @packageDocumentation
+ *  The contract over `@tensorflow/tfjs-core`, for any backend. No function reads a value, so a step written with it can be
+ *  recorded symbolically; gradients are those of tfjs. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { GradientRule, TensorAdapter } from "./contract.js";
+import { unsupported } from "./error.js";
+import {
+  broadcastShape,
+  checkCount,
+  checkGradients,
+  checkIndices,
+  checkNotEmpty,
+  checkScalar,
+  checkSlice,
+  concatShape,
+  matMulSizes,
+  resolveAxes,
+  resolveAxis,
+  resolvePermutation,
+  sizeOf,
+} from "./shapes.js";
+import { registerMissingGradients, sumTo } from "./tfjs-gradients.js";
+
+/** The adapter for tfjs tensors, on whichever backend is active when a function is called.
+ *
+ *  Ownership is that of tfjs: intermediate tensors live until `scope` (which is `tf.tidy`) or `dispose` frees them.
+ *  Capabilities: readSync, valueAndGrad, customGradient, sort (values only: ties keep their order).
+ *
+ *  @returns A new adapter; it holds no state. */
+export function tfjsAdapter(): TensorAdapter<tf.Tensor> {
+  const name = "tfjs";
+  registerMissingGradients();
+
+  const binary =
+    (operation: string, f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) =>
+    (a: tf.Tensor | number, b: tf.Tensor | number) => {
+      const [x, y] = [asTensor(a), asTensor(b)];
+      broadcastShape(operation, x.shape, y.shape);
+      return f(x, y);
+    };
+
+  const reduce =
+    (
+      operation: string,
+      f: (x: tf.Tensor, axes: number[], keepDims: boolean) => tf.Tensor,
+      empty: "allowed" | "refused",
+    ) =>
+    (x: tf.Tensor, axes?: readonly number[], dims: "keep" | "drop" = "drop") => {
+      const over = resolveAxes(operation, axes, x.rank);
+      if (empty === "refused") checkNotEmpty(operation, x.shape, over);
+      // tfjs reads an empty list of axes as "all of them".
+      return over.length === 0 ? x.clone() : f(x, over, dims === "keep");
+    };
+
+  return {
+    contractVersion: 1,
+    name,
+    precision: "float32",
+    capabilities: ["readSync", "valueAndGrad", "customGradient", "sort"],
+
+    fromArray: (data, shape) => {
+      checkCount("fromArray", data.length, shape);
+      // A copy: tfjs's cpu backend would keep the caller's own array.
+      return tf.tensor(Float32Array.from(data), [...shape], "float32");
+    },
+    fill: (shape, value) => tf.fill([...shape], value, "float32"),
+    read: async (x) => Float32Array.from(await x.data()),
+    readSync: (x) => Float32Array.from(x.dataSync()),
+    shape: (x) => x.shape,
+
+    add: binary("add", tf.add),
+    sub: binary("sub", tf.sub),
+    mul: binary("mul", tf.mul),
+    div: binary("div", tf.div),
+    maximum: binary("maximum", tf.maximum),
+    minimum: binary("minimum", tf.minimum),
+    // tfjs has no gradient for comparisons, so the functions built on them bring their own.
+    greaterEqual: binary("greaterEqual", (a, b) =>
+      tf.customGrad((x, y) => ({
+        value: tf.cast(tf.greaterEqual(x as tf.Tensor, y as tf.Tensor), "float32"),
+        gradFunc: () => [tf.zerosLike(a), tf.zerosLike(b)],
+      }))(a, b),
+    ),
+    where: (mask, a, b) => {
+      const [x, y] = [asTensor(a), asTensor(b)];
+      broadcastShape("where", mask.shape, x.shape, y.shape);
+      return tf.customGrad((m, chosen, other, save) => {
+        (save as unknown as (tensors: tf.Tensor[]) => void)([m as tf.Tensor]);
+        return {
+          value: tf.where(tf.notEqual(m as tf.Tensor, 0), chosen as tf.Tensor, other as tf.Tensor),
+          gradFunc: (dy, [kept]) => {
+            const isChosen = tf.notEqual(kept as tf.Tensor, 0);
+            return [
+              tf.zerosLike(mask),
+              sumTo(tf.where(isChosen, dy, 0), x.shape),
+              sumTo(tf.where(isChosen, 0, dy), y.shape),
+            ];
+          },
+        };
+      })(mask, x, y);
+    },
+
+    neg: (x) => tf.neg(x),
+    abs: (x) => tf.abs(x),
+    square: (x) => tf.square(x),
+    exp: (x) => tf.exp(x),
+    log: (x) => tf.log(x),
+    sqrt: (x) => tf.sqrt(x),
+    sin: (x) => tf.sin(x),
+    cos: (x) => tf.cos(x),
+    tanh: (x) => tf.tanh(x),
+
+    sum: reduce("sum", tf.sum, "allowed"),
+    mean: reduce("mean", tf.mean, "allowed"),
+    max: reduce("max", tf.max, "refused"),
+    min: reduce("min", tf.min, "refused"),
+
+    matMul: (a, b, { transposeA = false, transposeB = false } = {}) => {
+      const { batch, rows, inner, columns } = matMulSizes(a.shape, b.shape, transposeA, transposeB);
+      // One matrix for the whole batch: a single large product is faster, and needs no copies of b.
+      if (b.rank === 2 && a.rank > 2 && !transposeA) {
+        const stacked = tf.reshape(a, [sizeOf(batch) * rows, inner]);
+        return tf.reshape(tf.matMul(stacked, b, false, transposeB), [...batch, rows, columns]);
+      }
+      // tfjs broadcasts batches forward but not in the gradient, so the repetition is made an op of its own.
+      const repeat = (x: tf.Tensor) => {
+        const shape = [...batch, ...x.shape.slice(-2)];
+        return x.shape.length === shape.length && x.shape.every((size, i) => size === shape[i])
+          ? x
+          : tf.broadcastTo(x, shape);
+      };
+      return tf.matMul(repeat(a), repeat(b), transposeA, transposeB);
+    },
+    reshape: (x, shape) => {
+      checkCount("reshape", x.size, shape);
+      return tf.reshape(x, [...shape]);
+    },
+    transpose: (x, permutation) => tf.transpose(x, resolvePermutation(permutation, x.rank)),
+    slice: (x, begin, size) => {
+      checkSlice(x.shape, begin, size);
+      return tf.slice(x, [...begin], [...size]);
+    },
+    concat: (tensors, axis) => {
+      const along = concatShape(
+        tensors.map((x) => x.shape),
+        axis,
+      ).axis;
+      return tf.concat([...tensors], along);
+    },
+    gather: (x, indices, axis) => {
+      const along = resolveAxis("gather", axis, x.rank);
+      checkIndices(indices, x.shape[along] ?? 0);
+      return tf.gather(x, tf.tensor1d(Int32Array.from(indices), "int32"), along);
+    },
+
+    scope: (body) => {
+      // tf.tidy keeps the tensors of its result alive, but its type allows only tensor containers.
+      let result: unknown;
+      tf.tidy(() => (result = body()) as tf.TensorContainer);
+      return result as ReturnType<typeof body>;
+    },
+    dispose: (x) => x.dispose(),
+
+    valueAndGrad: (f, inputs) =>
+      tf.tidy(() => {
+        // tf.valueAndGrads refuses an input without influence; the engine call beneath it leaves its gradient out.
+        const scalar = () => {
+          const value = f(...inputs);
+          checkScalar(value.shape);
+          return value;
+        };
+        const { value, grads } = tf.engine().gradients(scalar, [...inputs], undefined, true);
+        return {
+          value,
+          grads: inputs.map((x, i) => (grads[i] as tf.Tensor | undefined) ?? tf.zerosLike(x)),
+        };
+      }),
+    customGradient,
+    sort: (x, axis) => {
+      const along = resolveAxis("sort", axis, x.rank);
+      const length = x.shape[along] ?? 0;
+      if (x.size === 0) return x.clone();
+      const order = x.shape.map((_, i) => i).filter((i) => i !== along);
+      const toLast = [...order, along];
+      const back = toLast.map((_, i) => toLast.indexOf(i));
+      const lines = tf.reshape(tf.transpose(x, toLast), [x.size / length, length]);
+      // topk has no gradient, so it only says where each entry comes from; among equal entries it takes the first one first.
+      const sorted = customGradient(
+        {
+          forward: ([flat]) => {
+            const ranks = tf.topk(tf.neg(flat as tf.Tensor), length, true).indices;
+            const starts = tf.mul(
+              tf.range(0, x.size / length, 1, "int32"),
+              tf.scalar(length, "int32"),
+            );
+            const positions = tf.reshape(tf.add(ranks, tf.reshape(starts, [-1, 1])), [-1]);
+            const value = tf.gather(tf.reshape(flat as tf.Tensor, [-1]), positions as tf.Tensor1D);
+            return { value: tf.reshape(value, lines.shape), saved: [positions] };
+          },
+          backward: (dy, [positions]) => {
+            const sums = tf.unsortedSegmentSum(
+              tf.reshape(dy, [-1]),
+              positions as tf.Tensor1D,
+              x.size,
+            );
+            return [tf.reshape(sums, lines.shape)];
+          },
+        },
+        [lines],
+      );
+      return tf.transpose(
+        tf.reshape(
+          sorted,
+          toLast.map((i) => x.shape[i] ?? 1),
+        ),
+        back,
+      );
+    },
+    allReduceMean: () => unsupported(name, "allReduceMean"),
+  };
+}
+
+function customGradient(rule: GradientRule<tf.Tensor>, inputs: readonly tf.Tensor[]): tf.Tensor {
+  const shapes = inputs.map((x) => x.shape);
+  return tf.customGrad((...args) => {
+    // tfjs passes the function that keeps tensors for the backward pass after the inputs.
+    const save = args.pop() as unknown as (tensors: tf.Tensor[]) => void;
+    const { value, saved } = rule.forward(args as tf.Tensor[]);
+    save([...saved]);
+    return {
+      value,
+      gradFunc: (cotangent, kept) => {
+        const gradients = rule.backward(cotangent, kept);
+        checkGradients(
+          gradients.map((g) => g.shape),
+          shapes,
+        );
+        return [...gradients];
+      },
+    };
+  })(...inputs);
+}
+
+function asTensor(x: tf.Tensor | number): tf.Tensor {
+  return typeof x === "number" ? tf.scalar(x, "float32") : x;
+}
