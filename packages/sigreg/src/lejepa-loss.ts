@@ -1,0 +1,139 @@
+import type { TensorAdapter } from "@lejepa/tensor";
+import { eppsPulley, eppsPulleyOptionNames, type EppsPulleyOptions } from "./epps-pulley.js";
+import { checkChoice, checkNames, checkNumber, refuse, show } from "./refuse.js";
+import { sigreg } from "./sigreg.js";
+
+/** Options of `lejepaLoss`: the trade-off, and those of the Epps-Pulley test. */
+export interface LejepaLossOptions extends EppsPulleyOptions {
+  /** λ, the weight of SIGReg; in [0, 1] for the convex combination, 0 or more for the additive one. Default 0.05. */
+  readonly lambda?: number | undefined;
+  /** "convex" (default): (1 - λ) prediction + λ SIGReg. "additive": prediction + λ SIGReg. */
+  readonly combine?: "convex" | "additive" | undefined;
+  /** "per-view" (default): the N embeddings of each view are tested apart, and the statistics averaged.
+   *  "pooled": all V·N embeddings are tested together. */
+  readonly sigreg?: "per-view" | "pooled" | undefined;
+  /** What every view predicts: the mean of "all" views (default), or of the "global" ones. */
+  readonly target?: "all" | "global" | undefined;
+  /** G: with target "global", the first G views are the global ones; an integer in 1..V. */
+  readonly globalViews?: number | undefined;
+}
+
+/** The LeJEPA loss and its two terms, each a scalar. */
+export interface LejepaLoss<T> {
+  /** The combination to minimise. */
+  readonly loss: T;
+  /** Mean squared distance of the views from their centre; 0 when all views of a sample agree. */
+  readonly prediction: T;
+  /** SIGReg of the embeddings; of order 1 when they are an isotropic Gaussian. */
+  readonly sigreg: T;
+}
+
+/** The LeJEPA objective: views of one sample agree, all samples together are an isotropic Gaussian.
+ *
+ *  ```text
+ *  centre[n]  = mean over the target views of z[v, n]
+ *  prediction = mean over v, n, d of (z[v, n, d] - centre[n, d])²
+ *  sigreg     = mean over v, m of EP(z[v] · a_m)            (pooled: over m of EP of all V·N samples)
+ *  loss       = (1 - λ) prediction + λ sigreg               (additive: prediction + λ sigreg)
+ *  ```
+ *
+ *  Gradients flow to the projections through both terms, the centre included: no stop-gradient, no teacher.
+ *
+ *  @param adapter The framework.
+ *  @param projections z [V, N, D]: V views of N samples, D-dimensional.
+ *  @param directions a [D, M], unit columns: see `directions`; draw new ones at each step.
+ *  @param options Trade-off and variants.
+ *  @returns The loss and its terms.
+ *  @throws LejepaError `shape-mismatch`, `invalid-option`.
+ *  Source: LeJEPA, arXiv 2511.08544. Golden values: test/golden/lejepa-loss.json. */
+export function lejepaLoss<T>(
+  adapter: TensorAdapter<T>,
+  projections: T,
+  directions: T,
+  options: LejepaLossOptions = {},
+): LejepaLoss<T> {
+  checkNames("lejepaLoss", options, [
+    "lambda",
+    "combine",
+    "sigreg",
+    "target",
+    "globalViews",
+    ...eppsPulleyOptionNames,
+  ]);
+  const {
+    lambda = 0.05,
+    combine = "convex",
+    sigreg: grouping = "per-view",
+    target = "all",
+    globalViews,
+    ...testOptions
+  } = options;
+  checkChoice("lejepaLoss", "combine", combine, ["convex", "additive"]);
+  checkChoice("lejepaLoss", "sigreg", grouping, ["per-view", "pooled"]);
+  checkChoice("lejepaLoss", "target", target, ["all", "global"]);
+  if (combine === "convex")
+    checkNumber(
+      "lejepaLoss",
+      "lambda",
+      lambda,
+      lambda >= 0 && lambda <= 1,
+      'a number in [0, 1] when combine is "convex"',
+    );
+  else
+    checkNumber(
+      "lejepaLoss",
+      "lambda",
+      lambda,
+      lambda >= 0 && lambda < Infinity,
+      "a finite number of 0 or more",
+    );
+
+  const shape = adapter.shape(projections);
+  const [views, samples, dim] = shape;
+  if (
+    shape.length !== 3 ||
+    views === undefined ||
+    samples === undefined ||
+    dim === undefined ||
+    views < 1 ||
+    samples < 1 ||
+    dim < 1
+  )
+    refuse(
+      "shape-mismatch",
+      `lejepaLoss: projections should have shape [V, N, D] with at least one view and one sample, got ${show(shape)}. Stack the views along a first axis.`,
+    );
+  if (target === "all" && globalViews !== undefined)
+    refuse(
+      "invalid-option",
+      `lejepaLoss: globalViews only counts with target "global". Set target: "global" or leave globalViews out.`,
+    );
+  if (target === "global")
+    checkNumber(
+      "lejepaLoss",
+      "globalViews",
+      globalViews,
+      Number.isInteger(globalViews) &&
+        (globalViews as number) >= 1 &&
+        (globalViews as number) <= views,
+      `an integer in 1..${views}, the number of views, when target is "global"`,
+    );
+
+  const targets =
+    globalViews === undefined
+      ? projections
+      : adapter.slice(projections, [0, 0, 0], [globalViews, samples, dim]);
+  const centre = adapter.mean(targets, [0], "keep"); // [1, N, D]
+  const prediction = adapter.mean(adapter.square(adapter.sub(projections, centre)));
+
+  const tested =
+    grouping === "per-view" ? projections : adapter.reshape(projections, [views * samples, dim]);
+  const gaussianity = sigreg(adapter, tested, directions, { test: eppsPulley(testOptions) });
+
+  const weighted = combine === "convex" ? adapter.mul(prediction, 1 - lambda) : prediction;
+  return {
+    loss: adapter.add(weighted, adapter.mul(gaussianity, lambda)),
+    prediction,
+    sigreg: gaussianity,
+  };
+}

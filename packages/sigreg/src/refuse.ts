@@ -1,0 +1,53 @@
+import { LejepaError } from "@lejepa/tensor/error";
+
+/** What can go wrong in a call of this package.
+ *  - `shape-mismatch`: a tensor has the wrong rank, or sizes that must agree do not.
+ *  - `invalid-option`: an option has a value that is not allowed, or there is no such option. */
+export type SigregErrorCode = "shape-mismatch" | "invalid-option";
+
+/** Throws the error of this package.
+ *  @param message What, where and what to do. */
+export function refuse(code: SigregErrorCode, message: string): never {
+  throw new LejepaError<SigregErrorCode>(code, message);
+}
+
+/** A shape as it is written in messages. */
+export function show(shape: readonly number[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/** Checks the names of an options object: a misspelt option would otherwise be ignored. */
+export function checkNames(where: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options))
+    if (!known.includes(name))
+      refuse(
+        "invalid-option",
+        `${where}: there is no option "${name}". The options are ${known.join(", ")}.`,
+      );
+}
+
+/** Checks an option that is one of a few words. */
+export function checkChoice(
+  where: string,
+  name: string,
+  value: unknown,
+  choices: readonly string[],
+): void {
+  if (!choices.includes(value as string))
+    refuse(
+      "invalid-option",
+      `${where}: ${name} should be ${choices.map((c) => `"${c}"`).join(" or ")}, got ${JSON.stringify(value)}.`,
+    );
+}
+
+/** Checks a number; NaN fails every condition. */
+export function checkNumber(
+  where: string,
+  name: string,
+  value: unknown,
+  allowed: boolean,
+  expected: string,
+): void {
+  if (typeof value !== "number" || !allowed)
+    refuse("invalid-option", `${where}: ${name} should be ${expected}, got ${String(value)}.`);
+}
