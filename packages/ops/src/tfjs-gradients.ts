@@ -20,7 +20,7 @@ interface GradientRule {
     dy: tf.Tensor,
     saved: readonly tf.Tensor[],
     attributes: Attributes,
-  ) => Readonly<Record<string, () => tf.Tensor>> | readonly (() => tf.Tensor)[];
+  ) => Record<string, () => tf.Tensor>;
 }
 
 /** Registers every rule whose kernel has none yet. Importing `@lejepa/ops` calls it. */
@@ -122,7 +122,7 @@ const rules: Readonly<Record<string, GradientRule>> = {
   ),
   AddN: {
     savesAllInputs: true,
-    gradient: (dy, terms) => terms.map(() => () => tf.clone(dy)),
+    gradient: (dy, terms) => byIndex(terms.map(() => () => tf.clone(dy))),
   },
 
   // Elementwise, one input
@@ -236,7 +236,7 @@ const rules: Readonly<Record<string, GradientRule>> = {
     gradient: (dy, parts, { axis }) => {
       const along = (axis as number) < 0 ? (axis as number) + dy.shape.length : (axis as number);
       const lengths = parts.map((part) => part.shape[along] as number);
-      return tf.split(dy, lengths, along).map((part) => () => part);
+      return byIndex(tf.split(dy, lengths, along).map((part) => () => part));
     },
   },
   SplitV: {
@@ -246,7 +246,8 @@ const rules: Readonly<Record<string, GradientRule>> = {
   },
   Pack: {
     savesAllInputs: true,
-    gradient: (dy, _parts, { axis }) => tf.unstack(dy, axis as number).map((part) => () => part),
+    gradient: (dy, _parts, { axis }) =>
+      byIndex(tf.unstack(dy, axis as number).map((part) => () => part)),
   },
   Unpack: {
     gradient: (dy, _saved, { axis }) => ({
@@ -377,6 +378,11 @@ function run(kernel: string, inputs: tf.NamedTensorMap, attributes: Attributes):
   return tf.engine().runKernel(kernel, inputs, attributes as tf.NamedAttrMap);
 }
 
+/** tfjs names the inputs of a kernel that takes a list "0", "1", ... */
+function byIndex(gradients: (() => tf.Tensor)[]): Record<string, () => tf.Tensor> {
+  return Object.fromEntries(gradients.map((gradient, i) => [i, gradient]));
+}
+
 /** 1 where true, 0 where false. */
 function mask(condition: tf.Tensor): tf.Tensor {
   return tf.cast(condition, "float32");
@@ -398,8 +404,7 @@ function sumTo(x: tf.Tensor, shape: number[]): tf.Tensor {
   if (axes.length === 0) {
     return tf.reshape(x, shape);
   }
-  const kept = x.shape.length - axes.length;
-  if (kept === 1 && axes.every((axis, i) => axis === i)) {
+  if (axes.every((axis, i) => axis === i)) {
     return tf.reshape(columnSums(tf.reshape<tf.Rank.R2>(x, [-1, sizeOf(shape)])), shape);
   }
   return tf.reshape(tf.sum(x, axes), shape);
