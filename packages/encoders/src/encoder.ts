@@ -1,0 +1,53 @@
+import type { HostTensors, Tensors } from "@lejepa/ops";
+import type { Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs-core";
+
+/** What a parameter is to an optimiser and to a file format.
+ *  - "matrix": weights of a linear layer [in, out] or a convolution [height, width, in / groups, out]; decayed.
+ *  - "bias", "norm" (scale and shift of a normalisation), "position" (position table, class token): not decayed.
+ *  - "buffer": running statistics; receive no gradient, but updates. */
+export type ParameterRole = "matrix" | "bias" | "norm" | "position" | "buffer";
+
+/** One named tensor of an encoder or projector. */
+export interface ParameterSpec {
+  /** timm's `state_dict` name, for example "blocks.0.attn.qkv.weight". */
+  readonly name: string;
+  /** Shape in memory: HWIO for convolutions, [in, out] for linear layers. */
+  readonly shape: readonly number[];
+  /** What it is. */
+  readonly role: ParameterRole;
+}
+
+/** "train" normalises by the batch and returns updated running statistics; "eval" uses the running ones. */
+export interface ApplyOptions {
+  /** Which statistics batch normalisation uses. */
+  readonly mode: "train" | "eval";
+}
+
+/** What an encoder makes of images. */
+export interface Encoded {
+  /** One vector for each image: [N, D]. */
+  readonly embedding: Tensor2D;
+  /** All tokens after the last norm, class token first where there is one: [N, L, D]. Transformers only. */
+  readonly tokens?: Tensor3D;
+  /** New values of the buffers, by name; empty in "eval". No gradient flows through them. */
+  readonly updates: Tensors;
+}
+
+/** A backbone as pure functions of its parameters: it holds no state and mutates nothing. */
+export interface Encoder {
+  /** The name it was created by. */
+  readonly name: string;
+  /** Height and width of the images it takes, in pixels. */
+  readonly imageSize: number;
+  /** Channels of the images it takes. */
+  readonly channels: number;
+  /** D, the width of the embedding. */
+  readonly dim: number;
+  /** Every parameter and buffer, in the order of timm's `state_dict`. */
+  readonly parameters: readonly ParameterSpec[];
+  /** Initial values of all of them, a function of the seed and each name alone. */
+  init(seed: number): HostTensors;
+  /** Embeds images [N, H, W, C]. Differentiable in every parameter that is no buffer; runs on any tfjs backend and
+   *  inside a captured step. Throws LejepaError "missing-parameter" and "bad-shape". */
+  apply(parameters: Tensors, images: Tensor4D, options: ApplyOptions): Encoded;
+}

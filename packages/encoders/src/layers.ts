@@ -1,0 +1,131 @@
+/** The layers that the encoders share, each in two halves under one name: its parameters as a plan, and its
+ *  application inside a forward pass. */
+import {
+  batchNorm,
+  conv2d,
+  type Conv2dOptions,
+  layerNorm,
+  LejepaError,
+  linear,
+  patchEmbed,
+  selfAttention,
+  type Tensors,
+} from "@lejepa/ops";
+import type { Tensor, Tensor3D, Tensor4D } from "@tensorflow/tfjs-core";
+import { constant, type InitialValue, type ParameterPlan } from "./initial-value.js";
+
+/** Kernel of a convolution without bias. */
+export function convolutionPlan(
+  name: string,
+  shape: readonly [number, number, number, number],
+  initial: InitialValue,
+): ParameterPlan[] {
+  return [{ name: `${name}.weight`, shape, role: "matrix", initial }];
+}
+
+/** Weight [in, out] of a linear layer, and its bias where its initial value is given. */
+export function linearPlan(
+  name: string,
+  inputs: number,
+  outputs: number,
+  initial: { weight: InitialValue; bias?: InitialValue },
+): ParameterPlan[] {
+  const weight: ParameterPlan = {
+    name: `${name}.weight`,
+    shape: [inputs, outputs],
+    role: "matrix",
+    initial: initial.weight,
+  };
+  return initial.bias === undefined
+    ? [weight]
+    : [weight, { name: `${name}.bias`, shape: [outputs], role: "bias", initial: initial.bias }];
+}
+
+/** Scale 1 and shift 0 of a layer norm. */
+export function layerNormPlan(name: string, dim: number): ParameterPlan[] {
+  return [
+    { name: `${name}.weight`, shape: [dim], role: "norm", initial: constant(1) },
+    { name: `${name}.bias`, shape: [dim], role: "norm", initial: constant(0) },
+  ];
+}
+
+/** Scale (1, unless a residual branch is to start at zero), shift 0, running mean 0 and variance 1. */
+export function batchNormPlan(name: string, channels: number, scale = 1): ParameterPlan[] {
+  const shape = [channels];
+  return [
+    { name: `${name}.weight`, shape, role: "norm", initial: constant(scale) },
+    { name: `${name}.bias`, shape, role: "norm", initial: constant(0) },
+    { name: `${name}.running_mean`, shape, role: "buffer", initial: constant(0) },
+    { name: `${name}.running_var`, shape, role: "buffer", initial: constant(1) },
+  ];
+}
+
+/** One run of an encoder or projector: its parameters by name, and the running statistics gathered on the way. */
+export class ForwardPass {
+  /** New values of the buffers met so far; stays empty in "eval". */
+  readonly updates: Record<string, Tensor> = {};
+  readonly #owner: string;
+  readonly #parameters: Tensors;
+  readonly #mode: "train" | "eval";
+
+  constructor(owner: string, parameters: Tensors, mode: "train" | "eval") {
+    this.#owner = owner;
+    this.#parameters = parameters;
+    this.#mode = mode;
+  }
+
+  parameter(name: string): Tensor {
+    const tensor = this.#parameters[name];
+    if (tensor === undefined) {
+      throw new LejepaError(
+        "missing-parameter",
+        `${this.#owner}: there is no parameter "${name}"; pass every tensor that init(seed) returns.`,
+      );
+    }
+    return tensor;
+  }
+
+  convolution(name: string, x: Tensor4D, options: Conv2dOptions): Tensor4D {
+    return conv2d(x, this.parameter(`${name}.weight`) as Tensor4D, options);
+  }
+
+  linear(name: string, x: Tensor, bias: "bias" | "no-bias"): Tensor {
+    return linear(
+      x,
+      this.parameter(`${name}.weight`),
+      bias === "bias" ? this.parameter(`${name}.bias`) : undefined,
+    );
+  }
+
+  layerNorm(name: string, x: Tensor, epsilon: number): Tensor {
+    return layerNorm(x, this.parameter(`${name}.weight`), this.parameter(`${name}.bias`), epsilon);
+  }
+
+  patchEmbed(name: string, images: Tensor4D): Tensor3D {
+    return patchEmbed(images, this.parameter(`${name}.weight`), this.parameter(`${name}.bias`));
+  }
+
+  selfAttention(name: string, x: Tensor, heads: number): Tensor {
+    const qkv = {
+      weight: this.parameter(`${name}.qkv.weight`),
+      bias: this.parameter(`${name}.qkv.bias`),
+    };
+    return this.linear(`${name}.proj`, selfAttention(x, qkv, heads), "bias");
+  }
+
+  batchNorm<T extends Tensor>(name: string, x: T): T {
+    const [mean, variance] = [`${name}.running_mean`, `${name}.running_var`];
+    const { y, updates } = batchNorm(
+      x,
+      this.parameter(`${name}.weight`),
+      this.parameter(`${name}.bias`),
+      { mean: this.parameter(mean), variance: this.parameter(variance) },
+      { mode: this.#mode },
+    );
+    if (this.#mode === "train") {
+      this.updates[mean] = updates.mean;
+      this.updates[variance] = updates.variance;
+    }
+    return y as T;
+  }
+}

@@ -1,0 +1,81 @@
+import { type HostTensors, requireShape, type Tensors } from "@lejepa/ops";
+import * as tf from "@tensorflow/tfjs-core";
+import type { ApplyOptions, ParameterSpec } from "./encoder.js";
+import { requireWholeNumbers } from "./image-options.js";
+import { drawInitialValues, type ParameterPlan, specsOf, torchDefault } from "./initial-value.js";
+import { batchNormPlan, ForwardPass, linearPlan } from "./layers.js";
+
+/** The head between embedding and loss, dropped after training: pure functions of its parameters. */
+export interface Projector {
+  /** Width of the embeddings it takes. */
+  readonly inputDim: number;
+  /** Width of the projections it makes. */
+  readonly outputDim: number;
+  /** Every parameter and buffer; their names start with "projector.". */
+  readonly parameters: readonly ParameterSpec[];
+  /** Initial values of all of them, a function of the seed and each name alone. */
+  init(seed: number): HostTensors;
+  /** Projects embeddings [N, inputDim]. Differentiable in every parameter that is no buffer.
+   *  Throws LejepaError "missing-parameter" and "bad-shape". */
+  apply(parameters: Tensors, embeddings: tf.Tensor2D, options: ApplyOptions): Projected;
+}
+
+/** What a projector makes of embeddings. */
+export interface Projected {
+  /** [N, outputDim] */
+  readonly projection: tf.Tensor2D;
+  /** New values of the buffers, by name; empty in "eval". */
+  readonly updates: Tensors;
+}
+
+/** Widths of a projector. */
+export interface ProjectorOptions {
+  /** Width of the embeddings. */
+  readonly inputDim: number;
+  /** Widths of the hidden layers. Default [256]. */
+  readonly hidden?: readonly number[];
+  /** Width of the projections. Default 16. */
+  readonly outputDim?: number;
+}
+
+/** Multilayer perceptron: linear, batch norm, ReLU for each hidden width, then linear; no biases.
+ *  Parameters are numbered as in a torch.nn.Sequential: with one hidden layer projector.0 (linear), projector.1
+ *  (batch norm), projector.3 (linear). Initial values: PyTorch's defaults, uniform within 1 / sqrt(fan in).
+ *  Throws LejepaError "bad-encoder-option". */
+export function projector({
+  inputDim,
+  hidden = [256],
+  outputDim = 16,
+}: ProjectorOptions): Projector {
+  requireWholeNumbers("projector", { inputDim, outputDim });
+  requireWholeNumbers("projector", Object.fromEntries(hidden.map((w, i) => [`hidden[${i}]`, w])));
+  const widths = [inputDim, ...hidden];
+  const layer = (index: number) => `projector.${index}`;
+  const plans: ParameterPlan[] = [
+    ...hidden.flatMap((width, i) => [
+      ...linearPlan(layer(3 * i), widths[i] as number, width, {
+        weight: torchDefault(widths[i] as number),
+      }),
+      ...batchNormPlan(layer(3 * i + 1), width),
+    ]),
+    ...linearPlan(layer(3 * hidden.length), widths[hidden.length] as number, outputDim, {
+      weight: torchDefault(widths[hidden.length] as number),
+    }),
+  ];
+  return {
+    inputDim,
+    outputDim,
+    parameters: specsOf(plans),
+    init: (seed) => drawInitialValues(plans, seed),
+    apply: (parameters, embeddings, { mode }) => {
+      requireShape("projector", "embeddings", embeddings.shape, [-1, inputDim]);
+      const pass = new ForwardPass("projector", parameters, mode);
+      let h: tf.Tensor = embeddings;
+      hidden.forEach((_, i) => {
+        h = tf.relu(pass.batchNorm(layer(3 * i + 1), pass.linear(layer(3 * i), h, "no-bias")));
+      });
+      const projection = pass.linear(layer(3 * hidden.length), h, "no-bias");
+      return { projection: projection as tf.Tensor2D, updates: pass.updates };
+    },
+  };
+}
