@@ -25,7 +25,7 @@ interface GradientRule {
 
 /** Registers every rule whose kernel has none yet. Importing `@lejepa/ops` calls it. */
 export function registerTfjsGradients(): void {
-  for (const [kernelName, rule] of Object.entries(rules)) {
+  for (const [kernelName, rule] of Object.entries(gradientRules)) {
     if (tf.getGradient(kernelName) != null) {
       continue;
     }
@@ -75,16 +75,17 @@ const flat: GradientRule = fromInput((dy) => tf.zerosLike(dy));
 const extremum: GradientRule = {
   saves: ["x"],
   savesOutput: true,
-  gradient: (dy, saved, { reductionIndices }) => {
+  gradient: (dy, saved, { axis, reductionIndices }) => {
     const [x, y] = saved as [tf.Tensor, tf.Tensor];
-    const kept = keptShape(x.shape, reductionIndices);
+    const kept = keptShape(x.shape, axis ?? reductionIndices); // Min's and Max's name for it
     return {
       x: () => tf.mul(tf.reshape(dy, kept), mask(tf.equal(x, tf.reshape(y, kept)))),
     };
   },
 };
 
-const rules: Readonly<Record<string, GradientRule>> = {
+/** The rules by kernel name. */
+export const gradientRules: Readonly<Record<string, GradientRule>> = {
   // Elementwise, two inputs
   Add: binary(
     (dy) => dy,
@@ -291,13 +292,6 @@ const rules: Readonly<Record<string, GradientRule>> = {
     gradient: (dy, saved, { dim }) => {
       const y = saved[0] as tf.Tensor;
       return { logits: () => tf.mul(y, tf.sub(dy, tf.sum(tf.mul(dy, y), dim as number, true))) };
-    },
-  },
-  LogSoftmax: {
-    savesOutput: true,
-    gradient: (dy, saved, { axis }) => {
-      const y = saved[0] as tf.Tensor;
-      return { logits: () => tf.sub(dy, tf.mul(tf.sum(dy, axis as number, true), tf.exp(y))) };
     },
   },
 

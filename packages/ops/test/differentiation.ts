@@ -69,7 +69,7 @@ export async function expectSameAs(
     expect(got.shape, backend).toEqual(expected.shape);
     expect(deviation(got.value, expected.value), `${backend}: value`).toBeLessThan(tolerance);
     got.grads.forEach((grad, i) => {
-      const reference = expected.grads[i] as (typeof expected.grads)[number];
+      const reference = expected.grads[i] as Gradient;
       expect(grad.shape, `${backend}: gradient ${i}`).toEqual(reference.shape);
       // A gradient that is zero in exact arithmetic is rounding noise: measure it against the loss's size.
       const scale = Math.max(1e-3, ...reference.data.map(Math.abs));
@@ -78,22 +78,32 @@ export async function expectSameAs(
       );
       expect(worst / scale, `${backend}: gradient ${i}`).toBeLessThan(tolerance);
     });
-    inputs.forEach((input, i) => {
-      const step = 2e-2;
-      const direction = numbers(input.shape, 50 + i);
-      const lossAt = (h: number) => {
-        const moved = inputs.map((t, j) => (j === i ? tf.add(t, tf.mul(direction, h)) : t));
-        const y = op(...moved);
-        return tf.sum(tf.mul(y, numbers(y.shape, 99))).dataSync()[0] as number;
-      };
-      // Fourth-order central difference.
-      const slope =
-        (8 * (lossAt(step) - lossAt(-step)) - (lossAt(2 * step) - lossAt(-2 * step))) / (12 * step);
-      const along = direction.dataSync();
-      const grad = (got.grads[i] as (typeof got.grads)[number]).data;
-      const predicted = grad.reduce((sum, g, j) => sum + g * (along[j] as number), 0);
-      const size = (Math.hypot(...grad) * Math.hypot(...along)) / Math.sqrt(grad.length) + 0.02;
-      expect(Math.abs(slope - predicted) / size, `${backend}: slope ${i}`).toBeLessThan(2e-2);
-    });
+    expectSlopes(op, inputs, got.grads);
   }
+}
+
+/** One gradient, read back. */
+interface Gradient {
+  readonly shape: number[];
+  readonly data: Float32Array;
+}
+
+/** Checks the gradient of each input against a fourth-order central difference along one direction. */
+export function expectSlopes(op: Op, inputs: tf.Tensor[], grads: Gradient[]): void {
+  inputs.forEach((input, i) => {
+    const step = 2e-2;
+    const direction = numbers(input.shape, 50 + i);
+    const lossAt = (h: number) => {
+      const moved = inputs.map((t, j) => (j === i ? tf.add(t, tf.mul(direction, h)) : t));
+      const y = op(...moved);
+      return tf.sum(tf.mul(y, numbers(y.shape, 99))).dataSync()[0] as number;
+    };
+    const slope =
+      (8 * (lossAt(step) - lossAt(-step)) - (lossAt(2 * step) - lossAt(-2 * step))) / (12 * step);
+    const along = direction.dataSync();
+    const grad = (grads[i] as Gradient).data;
+    const predicted = grad.reduce((sum, g, j) => sum + g * (along[j] as number), 0);
+    const size = (Math.hypot(...grad) * Math.hypot(...along)) / Math.sqrt(grad.length) + 0.02;
+    expect(Math.abs(slope - predicted) / size, `${tf.getBackend()}: slope ${i}`).toBeLessThan(2e-2);
+  });
 }
