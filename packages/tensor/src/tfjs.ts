@@ -172,7 +172,7 @@ export function tfjsAdapter(): TensorAdapter<tf.Tensor> {
         const { value, grads } = tf.engine().gradients(scalar, [...inputs], undefined, true);
         return {
           value,
-          grads: inputs.map((x, i) => (grads[i] as tf.Tensor | undefined) ?? tf.zerosLike(x)),
+          grads: inputs.map((x, i) => grads[i] ?? tf.zerosLike(x)),
         };
       }),
     customGradient,
@@ -194,7 +194,7 @@ export function tfjsAdapter(): TensorAdapter<tf.Tensor> {
               tf.scalar(length, "int32"),
             );
             const positions = tf.reshape(tf.add(ranks, tf.reshape(starts, [-1, 1])), [-1]);
-            const value = tf.gather(tf.reshape(flat as tf.Tensor, [-1]), positions as tf.Tensor1D);
+            const value = tf.gather(tf.reshape(flat as tf.Tensor, [-1]), positions);
             return { value: tf.reshape(value, lines.shape), saved: [positions] };
           },
           backward: (dy, [positions]) => {

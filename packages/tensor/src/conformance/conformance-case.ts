@@ -84,22 +84,24 @@ export function refuses(
       id,
       needs,
       run(k) {
-        try {
-          call(k);
-        } catch (error) {
-          const got = error as { name?: unknown; code?: unknown };
-          // A capability that is missing is told apart by the runner.
-          if (got.code === "unsupported" && code !== "unsupported")
-            return Promise.reject(error as Error);
-          if (got.name === "LejepaError" && got.code === code) return Promise.resolve();
-          return Promise.reject(
-            new Error(`expected a LejepaError "${code}", got ${String(error)}`),
-          );
-        }
-        return Promise.reject(new Error(`expected a LejepaError "${code}", but the call returned`));
+        const problem = refusalProblem(code, () => call(k));
+        return problem === undefined ? Promise.resolve() : Promise.reject(problem);
       },
     },
   ];
+}
+
+function refusalProblem(code: TensorErrorCode, call: () => unknown): Error | undefined {
+  try {
+    call();
+  } catch (error) {
+    const got = error as { name?: unknown; code?: unknown };
+    if (got.name === "LejepaError" && got.code === code) return undefined;
+    // A capability that is missing is told apart by the runner.
+    if (got.code === "unsupported") return error as Error;
+    return new Error(`expected a LejepaError "${code}", got ${String(error)}`);
+  }
+  return new Error(`expected a LejepaError "${code}", but the call returned`);
 }
 
 /** Compares shape and values. The tolerance is a few roundings of the adapter's precision. */

@@ -1,0 +1,33 @@
+import type { TensorAdapter } from "@lejepa/tensor";
+
+/** An adapter whose tensor type does not matter to the caller. */
+export type AnyAdapter = TensorAdapter<unknown>;
+
+/** How each adapter of `@lejepa/tensor` is started. */
+const loaders: Readonly<Record<string, () => Promise<AnyAdapter>>> = {
+  float64: async () => {
+    const { float64Adapter } = await import("@lejepa/tensor/float64");
+    return float64Adapter();
+  },
+  tfjs: async () => {
+    const tf = await import("@tensorflow/tfjs-core");
+    await import("@tensorflow/tfjs-backend-cpu");
+    tf.enableProdMode(); // no advertisement on the first call
+    await tf.setBackend("cpu");
+    const { tfjsAdapter } = await import("@lejepa/tensor/tfjs");
+    return tfjsAdapter();
+  },
+};
+
+/** Every adapter that there is. */
+export const adapterNames: readonly string[] = Object.keys(loaders);
+
+/** Starts an adapter; undefined when the framework is not installed. Throws when it is there and does not start. */
+export async function loadAdapter(name: string): Promise<AnyAdapter | undefined> {
+  try {
+    return await loaders[name]?.();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined;
+    throw error;
+  }
+}
