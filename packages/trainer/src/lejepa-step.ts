@@ -1,0 +1,197 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Encoder, Projector } from "@lejepa/encoders";
+import type { InputSpec, InputValue, Step } from "@lejepa/engine";
+import type { HostTensor, HostTensors, Tensors } from "@lejepa/ops";
+import { directions, lejepaLoss, type LejepaLossOptions } from "@lejepa/sigreg";
+import { tfjsAdapter } from "@lejepa/tensor/tfjs";
+import { adamw, adamwCorrections, adamwDefaults, type AdamwOptions } from "./adamw.js";
+
+/** What {@link lejepaStep} builds a step from. */
+export interface LejepaStepOptions {
+  /** The encoder to train. */
+  readonly encoder: Encoder;
+  /** The head that the loss is taken on; thrown away after training. */
+  readonly projector: Projector;
+  /** V views of each of N images at every step. */
+  readonly batch: {
+    /** V, at least 1. */
+    readonly views: number;
+    /** N, at least 1. */
+    readonly size: number;
+  };
+  /** M, new unit directions at every step; 256 when left out. */
+  readonly slices?: number;
+  /** Trade-off, knots and form of the loss. */
+  readonly loss?: LejepaLossOptions;
+  /** AdamW's constants; the learning rate is an input of each step. */
+  readonly optimizer?: AdamwOptions;
+}
+
+/** What one step is fed, besides its images. */
+export interface StepMoment {
+  /** Counted from 0: decides the directions (with the seed) and the bias corrections. */
+  readonly step: number;
+  /** Learning rate of this step. */
+  readonly learningRate: number;
+  /** Seed of the run. */
+  readonly seed: number;
+}
+
+/** One training step, ready for an engine: `engine.compile(step, { state: initialState(seed), inputs })`. */
+export interface LejepaStep {
+  /** Forward, loss, backward and AdamW. Outputs `loss`, `prediction` and `sigreg`, scalars. */
+  readonly step: Step;
+  /** images [V N, H, W, C] view by view (view v of image n at row v N + n), directions [D, M], and the scalars
+   *  learningRate, correction1 and correction2 of AdamW. */
+  readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** Parameters and buffers of encoder and projector as they initialise, moments of zero. */
+  initialState(seed: number): HostTensors;
+  /** The inputs of one step. `images` is passed on, not copied. */
+  inputsAt(moment: StepMoment, images: Float32Array): Record<string, InputValue>;
+  /** The encoder's part of a state, by timm name. */
+  encoderParameters(state: HostTensors): HostTensors;
+}
+
+/** Name in the state of a parameter's mean of gradients. */
+export const meanName = (parameter: string): string => `exp_avg.${parameter}`;
+/** Name in the state of a parameter's mean of squared gradients. */
+export const squareName = (parameter: string): string => `exp_avg_sq.${parameter}`;
+
+/** The pure step that trains an encoder with LeJEPA:
+ *    z = projector(encoder(images)) [V, N, D],   loss = lejepaLoss(z, directions),   AdamW on its gradient
+ *  Batch normalisation sees all V N images together; its running statistics are part of the state.
+ *  State: every parameter and buffer by its name, and for each trained one `exp_avg.NAME` and `exp_avg_sq.NAME`. */
+export function lejepaStep(options: LejepaStepOptions): LejepaStep {
+  const { encoder, projector, batch, slices = 256, loss = {} } = options;
+  const { imageSize, channels } = encoder;
+  const optimizer = adamwDefaults(options.optimizer);
+  const specs = [...encoder.parameters, ...projector.parameters];
+  const trained = specs.filter(({ role }) => role !== "buffer");
+  const buffers = specs.filter(({ role }) => role === "buffer");
+  const adapter = tfjsAdapter();
+
+  const objective = (parameters: Tensors, inputs: Tensors): Objective => {
+    const encoded = encoder.apply(parameters, inputs["images"] as tf.Tensor4D, { mode: "train" });
+    const projected = projector.apply(parameters, encoded.embedding, { mode: "train" });
+    const views = tf.reshape(projected.projection, [batch.views, batch.size, projector.outputDim]);
+    return {
+      ...lejepaLoss(adapter, views, inputs["directions"]!, loss),
+      updates: { ...encoded.updates, ...projected.updates },
+    };
+  };
+
+  const step: Step = (state, inputs) =>
+    tf.tidy(() => {
+      const names = trained.map(({ name }) => name);
+      const { value, gradients } = objectiveAndGradients(
+        (tensors) => {
+          const parameters = {
+            ...state,
+            ...Object.fromEntries(names.map((n, i) => [n, tensors[i]!])),
+          };
+          return objective(parameters, inputs);
+        },
+        names.map((name) => state[name]!),
+      );
+      const slots = adamw(
+        trained.map(({ name, role }, i) => ({
+          parameter: state[name]!,
+          mean: state[meanName(name)]!,
+          square: state[squareName(name)]!,
+          gradient: gradients[i]!,
+          decay: role === "matrix" ? "decay" : "no-decay",
+        })),
+        {
+          learningRate: inputs["learningRate"]!,
+          correction1: inputs["correction1"]!,
+          correction2: inputs["correction2"]!,
+        },
+        optimizer,
+      );
+      const next: Record<string, tf.Tensor> = {};
+      slots.forEach(({ parameter, mean, square }, i) => {
+        next[names[i]!] = parameter;
+        next[meanName(names[i]!)] = mean;
+        next[squareName(names[i]!)] = square;
+      });
+      for (const { name } of buffers) next[name] = value.updates[name] ?? state[name]!;
+      const { loss, prediction, sigreg } = value;
+      return { state: next, outputs: { loss, prediction, sigreg } };
+    });
+
+  return {
+    step,
+    inputs: {
+      images: { shape: [batch.views * batch.size, imageSize, imageSize, channels] },
+      directions: { shape: [projector.outputDim, slices] },
+      learningRate: { shape: [] },
+      correction1: { shape: [] },
+      correction2: { shape: [] },
+    },
+    initialState: (seed) => {
+      const state: Record<string, HostTensor> = { ...encoder.init(seed), ...projector.init(seed) };
+      for (const { name, shape } of trained) {
+        const size = shape.reduce((product, length) => product * length, 1);
+        state[meanName(name)] = { shape, data: new Float32Array(size) };
+        state[squareName(name)] = { shape, data: new Float32Array(size) };
+      }
+      return state;
+    },
+    inputsAt: ({ step, learningRate, seed }, images) => ({
+      images,
+      directions: directions(projector.outputDim, slices, seed, step),
+      learningRate,
+      ...adamwCorrections(optimizer, step),
+    }),
+    encoderParameters: (state) =>
+      Object.fromEntries(encoder.parameters.map(({ name }) => [name, state[name]!])),
+  };
+}
+
+interface Objective {
+  readonly loss: tf.Tensor;
+  readonly prediction: tf.Tensor;
+  readonly sigreg: tf.Tensor;
+  readonly updates: Tensors;
+}
+
+/** The objective and the gradient of its loss with respect to `tensors`.
+ *  tfjs frees whatever the differentiated function makes besides its result, so the other values are kept, handed
+ *  on as copies that belong to the caller's scope (sharing their data), and let go. */
+function objectiveAndGradients(
+  objective: (tensors: readonly tf.Tensor[]) => Objective,
+  tensors: readonly tf.Tensor[],
+): { value: Objective; gradients: readonly tf.Tensor[] } {
+  // A copy, because a value may be one of the tensors passed in, which is not ours to keep or to free.
+  const carry = (tensor: tf.Tensor): tf.Tensor => tf.keep(tensor.clone());
+  let carried: Omit<Objective, "loss"> | undefined;
+  const differentiate = tf.valueAndGrads((...args: tf.Tensor[]) => {
+    const { loss, ...others } = objective(args);
+    carried = {
+      prediction: carry(others.prediction),
+      sigreg: carry(others.sigreg),
+      updates: mapTensors(others.updates, carry),
+    };
+    return loss as tf.Scalar;
+  });
+  const { value: loss, grads: gradients } = differentiate([...tensors]);
+  const { prediction, sigreg, updates } = carried!;
+  const handOn = (kept: tf.Tensor): tf.Tensor => {
+    const copy = kept.clone();
+    kept.dispose();
+    return copy;
+  };
+  return {
+    value: {
+      loss,
+      prediction: handOn(prediction),
+      sigreg: handOn(sigreg),
+      updates: mapTensors(updates, handOn),
+    },
+    gradients,
+  };
+}
+
+function mapTensors(tensors: Tensors, change: (tensor: tf.Tensor) => tf.Tensor): Tensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, change(t)]));
+}
