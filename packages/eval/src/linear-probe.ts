@@ -110,7 +110,7 @@ const softmaxLoss: Step = (_state, inputs) => {
     tf.sum(tf.mul(targets, tf.sub(logits, highest)), 1, true),
     tf.mul(counted, tf.log(total)),
   );
-  const residual = tf.sub(tf.mul(exponentials, tf.div(counted, total)), targets) as tf.Tensor2D;
+  const residual = tf.sub<tf.Tensor2D>(tf.mul(exponentials, tf.div(counted, total)), targets);
   return {
     state: {},
     outputs: {

@@ -9,10 +9,14 @@ const defaults: Omit<TrainConfig, "source"> = {
   steps: 100,
   batchSize: 64,
   views: 4,
+  augmentation: [{ name: "normalise", mean: 0.13, std: 0.31 }],
   lambda: 0.05,
+  combine: "convex",
+  sigreg: "per-view",
   slices: 256,
-  knots: 17,
+  points: 17,
   tMax: 3,
+  rule: "half-range",
   learningRate: 5e-3,
   warmupSteps: 50,
   finalFraction: 1e-3,
@@ -45,7 +49,7 @@ test.each<[key: string, value: unknown, allowed: RegExp]>([
   ["epochs", -1, /whole number of at least 1, got -1/],
   ["batchSize", "64", /whole number of at least 2, got "64"/],
   ["lambda", 1.5, /number from 0 to 1, got 1\.5/],
-  ["lambda", Number.NaN, /number from 0 to 1, got NaN/],
+  ["lambda", Number.NaN, /number of at least 0, got NaN/],
   ["learningRate", 0, /number above 0, got 0/],
   ["learningRate", Infinity, /number above 0/],
   ["engine", "cuda", /one of auto, onnx, eager, got "cuda"/],
@@ -53,7 +57,7 @@ test.each<[key: string, value: unknown, allowed: RegExp]>([
   ["projector", { hidden: [0], outputDim: 4 }, /projector\.hidden\.0 .*at least 1, got 0/],
   ["projector", { hidden: [8], outputDim: 4, depth: 2 }, /no key "depth"; .*hidden, outputDim/],
   ["projector", 3, /\{ hidden: \[widths\], outputDim: width \}, got 3/],
-  ["augmentation", "crop", /view specification/],
+  ["augmentation", "crop", /list of transforms/],
   ["probe", 1, /true or false, got 1/],
   ["stepz", 10, /no key "stepz"; the keys are source, .*epochs/],
 ])("%s = %j is refused with the allowed values", (key, value, allowed) => {
@@ -67,6 +71,13 @@ test.each<[key: string, value: unknown, allowed: RegExp]>([
 test("steps and epochs together are refused", () => {
   expect(() => completeConfig({ source: "mnist", steps: 1, epochs: 1 }, defaults, 100)).toThrow(
     /either steps or epochs/,
+  );
+});
+
+test("an augmentation is checked by the package that applies it", () => {
+  const augmentation = [{ name: "affine", degrees: "many" }] as never;
+  expect(() => completeConfig({ source: "mnist", augmentation }, defaults, 100)).toThrow(
+    expect.objectContaining({ code: "invalid-views" }),
   );
 });
 

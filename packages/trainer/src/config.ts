@@ -1,5 +1,5 @@
 import { LejepaError } from "@lejepa/ops";
-import type { ViewSpec } from "@lejepa/data";
+import { checkViewSpec, type TransformSpec, type ViewSpec } from "@lejepa/data";
 import { z } from "zod";
 
 /** Everything that decides what a run computes, and how. Stored as `config.json` in its folder. */
@@ -22,16 +22,22 @@ export interface TrainConfig {
   readonly batchSize: number;
   /** V, views of each image. */
   readonly views: number;
-  /** How a view is made, and how pixels are normalised; left out, that of the source. */
-  readonly augmentation?: ViewSpec | undefined;
-  /** Trade-off between prediction and SIGReg, 0 to 1. */
+  /** How a view is made of an image, normalisation included; in this order. */
+  readonly augmentation: readonly TransformSpec[];
+  /** Weight of SIGReg against the prediction: 0 to 1 in the convex combination. */
   readonly lambda: number;
+  /** How the two terms are combined: see `lejepaLoss`. */
+  readonly combine: "convex" | "additive";
+  /** Whether SIGReg tests each view apart or all of them together. */
+  readonly sigreg: "per-view" | "pooled";
   /** M, random directions in a step. */
   readonly slices: number;
-  /** T, knots of the characteristic function. */
-  readonly knots: number;
+  /** T, knots of the Epps-Pulley integral. */
+  readonly points: number;
   /** Last knot. */
   readonly tMax: number;
+  /** Quadrature of the Epps-Pulley integral: see `eppsPulley`. */
+  readonly rule: "half-range" | "full-range";
   /** Highest learning rate. */
   readonly learningRate: number;
   /** Steps of linear rise. */
@@ -63,7 +69,8 @@ const whole = (least: number) => {
   return z.int({ error }).min(least, { error });
 };
 const between = (least: number, most: number) => {
-  const error = `a number from ${least} to ${most}`;
+  const error =
+    most < Infinity ? `a number from ${least} to ${most}` : `a number of at least ${least}`;
   return z.number({ error }).min(least, { error }).max(most, { error });
 };
 const above0 = () => {
@@ -87,20 +94,19 @@ const fields = {
   steps: whole(1),
   batchSize: whole(2),
   views: whole(1),
-  // The data package knows what a view may be and says so when the loader is made.
-  augmentation: z
-    .custom<ViewSpec>((value) => typeof value === "object" && value !== null, {
-      error: "a view specification",
-    })
-    .optional(),
-  lambda: between(0, 1),
+  // What a transform may be is the data package's to say: see checkConfig.
+  augmentation: z.array(z.custom<TransformSpec>(), { error: "a list of transforms" }),
+  lambda: between(0, Infinity),
+  combine: oneOf("convex", "additive"),
+  sigreg: oneOf("per-view", "pooled"),
   slices: whole(1),
-  knots: whole(2),
+  points: whole(2),
   tMax: above0(),
+  rule: oneOf("half-range", "full-range"),
   learningRate: above0(),
   warmupSteps: whole(0),
   finalFraction: between(0, 1),
-  weightDecay: between(0, Number.MAX_VALUE),
+  weightDecay: between(0, Infinity),
   seed: z.int({ error: "a whole number" }),
   engine: oneOf("auto", "onnx", "eager"),
   workers: whole(0),
@@ -143,10 +149,23 @@ export function completeConfig(
   return { ...config, steps: epochs * Math.floor(trainImages / config.batchSize) };
 }
 
-/** A complete config, checked; `where` names it in errors. */
+/** A complete config, checked; `where` names it in errors.
+ *  Throws "invalid-config", and for the augmentation what `checkViewSpec` throws. */
 export function checkConfig(value: unknown, where: string): TrainConfig {
   const result = complete.safeParse(value);
-  if (result.success) return result.data;
+  if (result.success) {
+    const config = result.data;
+    if (config.combine === "convex" && config.lambda > 1) {
+      throw invalid(
+        where,
+        "lambda",
+        'a number from 0 to 1 when combine is "convex"',
+        config.lambda,
+      );
+    }
+    checkViewSpec(trainViews(config));
+    return config;
+  }
   const issue = result.error.issues[0]!;
   if (issue.code === "unrecognized_keys") {
     const keys = issue.keys.map((key) => `"${key}"`).join(", ");
@@ -162,6 +181,11 @@ export function checkConfig(value: unknown, where: string): TrainConfig {
     value,
   );
   throw invalid(where, issue.path.join("."), issue.message, got);
+}
+
+/** The views that a run trains on. */
+export function trainViews({ views, imageSize, augmentation }: TrainConfig): ViewSpec {
+  return { count: views, size: [imageSize, imageSize], transforms: augmentation };
 }
 
 function invalid(where: string, key: string, allowed: string, got: unknown): LejepaError {

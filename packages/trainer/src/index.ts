@@ -1,0 +1,18 @@
+/** @packageDocumentation
+ *  Training with LeJEPA: the pure step, the loop around it, and the run folder that it leaves. */
+export type { AdamwOptions } from "./adamw.js";
+export type { TrainConfig, TrainConfigInput } from "./config.js";
+export {
+  lejepaStep,
+  type LejepaStep,
+  type LejepaStepOptions,
+  type StepMoment,
+} from "./lejepa-step.js";
+export type { StepMetrics } from "./metrics-log.js";
+export { mnistPreset } from "./presets/mnist.js";
+export { embedRun, labelled } from "./probe-encoder.js";
+export type { PhaseSeconds, ProbeAccuracies, TrainResult } from "./result.js";
+export { openRun, type Run } from "./run-folder.js";
+export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
+export { warmupCosine, type WarmupCosine } from "./schedule.js";
+export { train, type TrainCallbacks, type TrainOptions, type TrainStart } from "./train.js";

@@ -1,0 +1,62 @@
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { LejepaError } from "@lejepa/ops";
+import { replaceFile } from "./durable-file.js";
+
+/** One line of `metrics.jsonl`: what one step did. */
+export interface StepMetrics {
+  /** Steps done, this one included: the first line has 1. */
+  readonly step: number;
+  /** The combined loss that was minimised. */
+  readonly loss: number;
+  /** Its prediction term. */
+  readonly prediction: number;
+  /** Its SIGReg term. */
+  readonly sigreg: number;
+  /** Learning rate of this step. */
+  readonly lr: number;
+  /** Views that went through the encoder in a second, mean of the last 20 steps. */
+  readonly imagesPerSecond: number;
+  /** Time spent in the training loop until now, over all sessions of the run. */
+  readonly seconds: number;
+}
+
+/** Appends to the `metrics.jsonl` of a run folder. */
+export interface MetricsLog {
+  /** Writes one line at once, so that another process can follow it. */
+  append(metrics: StepMetrics): void;
+  close(): void;
+}
+
+const fileOf = (run: string): string => join(run, "metrics.jsonl");
+
+/** The lines of a run, oldest first. A line cut short by a crash ends the list.
+ *  Throws "corrupt-metrics" when a line before the last is no JSON. */
+export function readMetrics(run: string): StepMetrics[] {
+  const file = fileOf(run);
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, "utf8").split("\n");
+  // What follows the last newline is empty, or was never finished.
+  lines.pop();
+  return lines.map((line, i) => {
+    try {
+      return JSON.parse(line) as StepMetrics;
+    } catch {
+      throw new LejepaError(
+        "corrupt-metrics",
+        `${file}: line ${i + 1} is no JSON; delete the lines from there on.`,
+      );
+    }
+  });
+}
+
+/** Opens the log after step `step`: later lines, of steps that the checkpoint does not have, are taken out. */
+export async function openMetricsLog(run: string, step: number): Promise<MetricsLog> {
+  const kept = readMetrics(run).filter((metrics) => metrics.step <= step);
+  await replaceFile(fileOf(run), kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(""));
+  const file = openSync(fileOf(run), "a");
+  return {
+    append: (metrics) => void writeSync(file, `${JSON.stringify(metrics)}\n`),
+    close: () => closeSync(file),
+  };
+}

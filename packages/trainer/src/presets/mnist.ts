@@ -1,0 +1,35 @@
+import { mnistViews } from "@lejepa/data";
+import type { TrainConfig } from "../config.js";
+
+/** MNIST, 60,000 images without labels.
+ *    lejepa train mnist --probe
+ *  1,020 steps of 64 images in 4 views. On the 10,000 test images the linear probe then reaches about 99.1 % and
+ *  kNN 99.0 % (untrained: 85 % and 92 %). Found by a search over 46 runs that looked at validation splits of the
+ *  train set only; what mattered most were elastic and thickness views, flatten instead of mean pooling, and more,
+ *  smaller steps. */
+export const mnistPreset: Omit<TrainConfig, "source"> = {
+  encoder: "conv_mnist",
+  imageSize: 28,
+  channels: 1,
+  projector: { hidden: [256], outputDim: 16 },
+  steps: 1020,
+  batchSize: 64,
+  views: 4,
+  augmentation: mnistViews().transforms,
+  lambda: 0.05,
+  combine: "convex",
+  sigreg: "per-view",
+  slices: 256,
+  points: 17,
+  tMax: 3,
+  rule: "half-range",
+  learningRate: 5e-3,
+  warmupSteps: 50,
+  finalFraction: 1e-3,
+  weightDecay: 0.05,
+  seed: 0,
+  engine: "auto",
+  workers: 1,
+  checkpointEvery: 200,
+  probe: false,
+};

@@ -1,0 +1,116 @@
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createEncoder, type Encoder } from "@lejepa/encoders";
+import { LejepaError, type HostTensors } from "@lejepa/ops";
+import { checkConfig, type TrainConfig } from "./config.js";
+import { readCheckpoint } from "./checkpoint.js";
+import { replaceFile } from "./durable-file.js";
+import type { TrainResult } from "./result.js";
+
+/** A trained encoder, as found in a run folder. */
+export interface Run {
+  /** The folder. */
+  readonly folder: string;
+  /** How it was trained. */
+  readonly config: TrainConfig;
+  /** The encoder that `config` names. */
+  readonly encoder: Encoder;
+  /** Its parameters and buffers at the last checkpoint. */
+  readonly parameters: HostTensors;
+  /** Steps done at the last checkpoint. */
+  readonly step: number;
+  /** How the run ended; undefined when it has not. */
+  readonly result: TrainResult | undefined;
+}
+
+const configFile = (folder: string): string => join(folder, "config.json");
+const resultFile = (folder: string): string => join(folder, "result.json");
+
+/** Opens a run folder to use its encoder.
+ *  @throws LejepaError "not-a-run" when there is no config; "no-checkpoint" when training wrote none yet;
+ *  "invalid-config", "corrupt-checkpoint" when a file is broken */
+export async function openRun(folder: string): Promise<Run> {
+  const config = readConfig(folder);
+  const encoder = encoderOf(config);
+  const checkpoint = await readCheckpoint(folder, encoder);
+  if (checkpoint === undefined) {
+    throw new LejepaError(
+      "no-checkpoint",
+      `${folder} has no checkpoint yet; continue its training with resume.`,
+    );
+  }
+  const parameters = Object.fromEntries(
+    encoder.parameters.map(({ name }) => [name, checkpoint.state[name]!]),
+  );
+  return { folder, config, encoder, parameters, step: checkpoint.step, result: readResult(folder) };
+}
+
+/** The encoder that a config names. */
+export function encoderOf({ encoder, imageSize, channels }: TrainConfig): Encoder {
+  return createEncoder(encoder, { imageSize, channels });
+}
+
+/** Whether the folder holds a run. */
+export function isRun(folder: string): boolean {
+  return existsSync(configFile(folder));
+}
+
+/** Makes the folder of a new run: see {@link checkNewRunFolder}. */
+export async function createRunFolder(folder: string, config: TrainConfig): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeConfig(folder, config);
+}
+
+/** Writes the config of a run. */
+export async function writeConfig(folder: string, config: TrainConfig): Promise<void> {
+  await replaceFile(configFile(folder), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** Throws "run-exists" when the folder holds a run already, "not-a-run" when it holds anything else. */
+export function checkNewRunFolder(folder: string): void {
+  if (isRun(folder)) {
+    throw new LejepaError(
+      "run-exists",
+      `${folder} already holds a run; resume it, or name another folder.`,
+    );
+  }
+  if (existsSync(folder) && readdirSync(folder).length > 0) {
+    throw new LejepaError(
+      "not-a-run",
+      `${folder} holds other files and no run; name an empty or a new folder.`,
+    );
+  }
+}
+
+/** The config of a run folder. Throws "not-a-run" and "invalid-config". */
+export function readConfig(folder: string): TrainConfig {
+  const file = configFile(folder);
+  if (!isRun(folder)) {
+    throw new LejepaError(
+      "not-a-run",
+      `${folder} is not a run: it has no config.json; name a folder that training has made.`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new LejepaError(
+      "invalid-config",
+      `${file}: it should be JSON (${(error as Error).message}); restore it from a copy.`,
+    );
+  }
+  return checkConfig(value, file);
+}
+
+/** How the run ended, if it has. */
+export function readResult(folder: string): TrainResult | undefined {
+  const file = resultFile(folder);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as TrainResult) : undefined;
+}
+
+/** Marks the run as ended. */
+export async function writeResult(folder: string, result: TrainResult): Promise<void> {
+  await replaceFile(resultFile(folder), `${JSON.stringify(result, null, 2)}\n`);
+}

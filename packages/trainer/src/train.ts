@@ -1,0 +1,388 @@
+import { resolve } from "node:path";
+import { createLoader, openDataset, type Dataset } from "@lejepa/data";
+import { projector, type Encoder } from "@lejepa/encoders";
+import { createEngine, type CompiledStep, type Engine } from "@lejepa/engine";
+import { LejepaError, type HostTensors } from "@lejepa/ops";
+import { checkState, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { completeConfig, trainViews, type TrainConfig, type TrainConfigInput } from "./config.js";
+import { lejepaStep, type LejepaStep } from "./lejepa-step.js";
+import { openMetricsLog, readMetrics, type StepMetrics } from "./metrics-log.js";
+import { mnistPreset } from "./presets/mnist.js";
+import { probeEncoder } from "./probe-encoder.js";
+import { writeReport, type EmbeddingPicture } from "./report.js";
+import type { PhaseSeconds, TrainResult } from "./result.js";
+import {
+  checkNewRunFolder,
+  createRunFolder,
+  encoderOf,
+  readConfig,
+  readResult,
+  writeConfig,
+  writeResult,
+} from "./run-folder.js";
+import { warmupCosine } from "./schedule.js";
+
+/** What {@link train} tells while it works. A callback that throws ends the run with its error. */
+export interface TrainCallbacks {
+  /** A phase begins. */
+  readonly onPhase?: (phase: keyof PhaseSeconds) => void;
+  /** Everything is ready and the first step is next. */
+  readonly onStart?: (start: TrainStart) => void;
+  /** A step is done and logged. */
+  readonly onStep?: (metrics: StepMetrics) => void;
+  /** A checkpoint is on the disk. */
+  readonly onCheckpoint?: (step: number) => void;
+  /** Images embedded for the probes, and how many there are to embed. */
+  readonly onProbe?: (done: number, total: number) => void;
+  /** The run is over and its files are written. */
+  readonly onEnd?: (result: TrainResult) => void;
+}
+
+/** What a run starts with. */
+export interface TrainStart {
+  /** The settings, defaults filled in. */
+  readonly config: TrainConfig;
+  /** Absolute path of the run folder. */
+  readonly run: string;
+  /** Which engine runs. */
+  readonly engine: Engine["name"];
+  /** What it runs on, for a person. */
+  readonly engineDescription: string;
+  /** Steps done before this session; null for a new run. */
+  readonly resumedFrom: number | null;
+}
+
+/** How {@link train} runs. */
+export interface TrainOptions {
+  /** The run folder: new or empty, or with `resume` one that training has made. */
+  readonly run: string;
+  /** Goes on from the last checkpoint instead of starting a run. */
+  readonly resume?: boolean;
+  /** Ends the run early: the step at hand is finished and a checkpoint written. */
+  readonly signal?: AbortSignal;
+  /** What to tell, and to whom. */
+  readonly callbacks?: TrainCallbacks;
+  /** Datasets to use instead of those that `config.source` names. `test` is needed by the probes only. */
+  readonly datasets?: { readonly train: Dataset; readonly test?: Dataset };
+}
+
+/** Trains an encoder with LeJEPA and leaves a run folder: `config.json`, `metrics.jsonl`, `checkpoint/`, `report.html`
+ *  and, once finished, `result.json`.
+ *
+ *  With `resume` the config of the folder counts. Keys given in `config` have to agree with it, except those that do not
+ *  change what is computed: `folder`, `engine`, `workers`, `checkpointEvery` and `probe`. On the same engine a resumed run
+ *  gives the losses of an uninterrupted one, bit for bit.
+ *
+ *  @throws LejepaError "run-exists", "not-a-run", "invalid-config", "config-differs", "corrupt-checkpoint";
+ *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
+ *  encoders and engines throw */
+export async function train(config: TrainConfigInput, options: TrainOptions): Promise<TrainResult> {
+  const session = new Session(resolve(options.run), options);
+  try {
+    return await session.run(config);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Settings that may change when a run is resumed. */
+const changeable = new Set(["folder", "engine", "workers", "checkpointEvery", "probe"]);
+
+/** Steps over which throughput is measured. */
+const throughputWindow = 20;
+
+class Session {
+  readonly #began = performance.now();
+  readonly #phases = { load: 0, compile: 0, train: 0, probe: 0 };
+  readonly #callbacks: TrainCallbacks;
+  #engine: Engine | undefined;
+
+  constructor(
+    private readonly folder: string,
+    private readonly options: TrainOptions,
+  ) {
+    this.#callbacks = options.callbacks ?? {};
+  }
+
+  async run(input: TrainConfigInput): Promise<TrainResult> {
+    const { folder, options } = this;
+    const isResumed = options.resume === true;
+    // Said before anything slow begins.
+    if (isResumed) readConfig(folder);
+    else checkNewRunFolder(folder);
+
+    const loaded = await this.#timed("load", () => this.#load(input));
+    const { config, engine, done } = loaded;
+    const before = isResumed ? readResult(folder) : undefined;
+    if (before !== undefined && (!config.probe || before.probes !== null)) {
+      return this.#end({ ...before, run: folder, status: "already-finished" });
+    }
+
+    const resumedFrom = isResumed ? done : null;
+    const started = { config, run: folder, resumedFrom, ...engineFacts(engine) };
+    let trained = { state: loaded.state, done, dataWaitSeconds: 0 };
+    if (done < config.steps) {
+      const step = await this.#timed("compile", () =>
+        engine.compile(loaded.step.step, { state: loaded.state, inputs: loaded.step.inputs }),
+      );
+      if (isResumed) await writeConfig(folder, config);
+      else await createRunFolder(folder, config);
+      this.#callbacks.onStart?.(started);
+      trained = await this.#timed("train", () => this.#train(loaded, step));
+    } else this.#callbacks.onStart?.(started);
+
+    const isComplete = trained.done === config.steps;
+    let probes: TrainResult["probes"] = null;
+    let picture: EmbeddingPicture | undefined;
+    await this.#timed("probe", async () => {
+      if (!isComplete || !config.probe) return;
+      ({ probes, picture } = await this.#probe(
+        loaded,
+        loaded.step.encoderParameters(trained.state),
+      ));
+    });
+    // An abort during the probes leaves them to a resumed run.
+    const isInterrupted = !isComplete || (config.probe && probes === null);
+    const result: TrainResult = {
+      status: isInterrupted ? "interrupted" : "finished",
+      run: folder,
+      steps: trained.done,
+      seconds: (performance.now() - this.#began) / 1000,
+      ...engineFacts(engine),
+      resumedFrom,
+      phases: { ...this.#phases },
+      dataWaitSeconds: trained.dataWaitSeconds,
+      probes,
+    };
+    await writeReport(folder, { config, metrics: readMetrics(folder), result, picture });
+    if (!isInterrupted) await writeResult(folder, result);
+    return this.#end(result);
+  }
+
+  async close(): Promise<void> {
+    await this.#engine?.dispose();
+  }
+
+  #end(result: TrainResult): TrainResult {
+    this.#callbacks.onEnd?.(result);
+    return result;
+  }
+
+  async #load(input: TrainConfigInput): Promise<Loaded> {
+    const { folder, options } = this;
+    const stored = options.resume === true ? readConfig(folder) : undefined;
+    const source = stored?.source ?? input.source;
+    const dataFolder = input.folder ?? stored?.folder;
+    const open = (split: "train" | "test"): Promise<Dataset> =>
+      openDataset(source, { split, ...(dataFolder !== undefined && { folder: dataFolder }) });
+    const trainSet = options.datasets?.train ?? (await open("train"));
+    const config = completeConfig(input, stored ?? mnistPreset, trainSet.length);
+    if (stored !== undefined) checkUnchanged(stored, config, folder);
+    await checkChannels(config, trainSet);
+    let testSet = options.datasets?.test;
+    if (config.probe && testSet === undefined) {
+      if (options.datasets !== undefined) {
+        throw new LejepaError(
+          "invalid-config",
+          "config: probe needs a test set; pass datasets.test, or leave probe out.",
+        );
+      }
+      testSet = await open("test");
+    }
+    const encoder = encoderOf(config);
+    const step = stepOf(config, encoder);
+    const initial = step.initialState(config.seed);
+    const checkpoint = stored && (await readCheckpoint(folder, encoder));
+    if (checkpoint !== undefined) checkState(folder, checkpoint.state, initial);
+    const engine = (this.#engine = await createEngine(config.engine));
+    return {
+      config,
+      encoder,
+      step,
+      engine,
+      trainSet,
+      testSet,
+      done: checkpoint?.step ?? 0,
+      saved: checkpoint?.step,
+      state: checkpoint?.state ?? initial,
+    };
+  }
+
+  async #train(
+    { config, encoder, step, trainSet, done: doneBefore, saved: savedBefore }: Loaded,
+    compiled: CompiledStep,
+  ): Promise<{ state: HostTensors; done: number; dataWaitSeconds: number }> {
+    const { folder } = this;
+    const { steps, seed, batchSize, views, workers, checkpointEvery, learningRate } = config;
+    const schedule = { ...config, peak: learningRate };
+    const log = await openMetricsLog(folder, doneBefore);
+    const secondsBefore = readMetrics(folder).at(-1)?.seconds ?? 0;
+    const loader = createLoader(trainSet, {
+      batchSize,
+      views: trainViews(config),
+      seed,
+      order: "shuffled",
+      startBatch: doneBefore,
+      batches: steps,
+      workers,
+    });
+    const began = performance.now();
+    const times = [began];
+    let done = doneBefore;
+    let saved = savedBefore;
+    let state: HostTensors = {};
+    const save = async (): Promise<void> => {
+      state = await compiled.readState();
+      await writeCheckpoint(folder, encoder, { step: done, seed, state });
+      saved = done;
+      this.#callbacks.onCheckpoint?.(done);
+    };
+    try {
+      while (done < steps && this.options.signal?.aborted !== true) {
+        const { value: batch } = await loader.next();
+        const lr = warmupCosine(schedule, done);
+        const outputs = await compiled.run(
+          step.inputsAt({ step: done, learningRate: lr, seed }, batch!.images),
+        );
+        const [loss, prediction, sigreg] = ["loss", "prediction", "sigreg"].map(
+          (name) => outputs[name]!.data[0]!,
+        ) as [number, number, number];
+        done++;
+        if (![loss, prediction, sigreg].every(Number.isFinite)) {
+          throw lossNotFinite(loss, done, folder, saved);
+        }
+        const now = performance.now();
+        times.push(now);
+        if (times.length > throughputWindow + 1) times.shift();
+        const rate = ((times.length - 1) * batchSize * views) / ((now - times[0]!) / 1000);
+        const metrics: StepMetrics = {
+          step: done,
+          loss,
+          prediction,
+          sigreg,
+          lr,
+          imagesPerSecond: Math.round(rate),
+          seconds: round(secondsBefore + (now - began) / 1000, 3),
+        };
+        log.append(metrics);
+        this.#callbacks.onStep?.(metrics);
+        if (done % checkpointEvery === 0 || done === steps) await save();
+      }
+      if (saved !== done) await save();
+    } finally {
+      log.close();
+      await loader.close();
+      await compiled.dispose();
+    }
+    return { state, done, dataWaitSeconds: loader.waitMilliseconds / 1000 };
+  }
+
+  /** Probes of the encoder as it initialised and as trained; no probes when the signal came first. */
+  async #probe(
+    { config, encoder, engine, trainSet, testSet }: Loaded,
+    parameters: HostTensors,
+  ): Promise<{ probes: TrainResult["probes"]; picture: EmbeddingPicture | undefined }> {
+    const datasets = { train: trainSet, test: testSet! };
+    const images = trainSet.length + testSet!.length;
+    const probed = [];
+    for (const [i, values] of [encoder.init(config.seed), parameters].entries()) {
+      if (this.options.signal?.aborted === true) return { probes: null, picture: undefined };
+      const run = { config, encoder, parameters: values };
+      const onProgress = (done: number): void =>
+        this.#callbacks.onProbe?.(i * images + done, 2 * images);
+      probed.push(await probeEncoder(engine, run, datasets, onProgress));
+    }
+    const [untrained, trained] = probed as [(typeof probed)[0], (typeof probed)[0]];
+    return {
+      probes: { untrained: untrained.accuracies, trained: trained.accuracies },
+      picture: {
+        untrained: untrained.scatter,
+        trained: trained.scatter,
+        classes: testSet!.classes,
+      },
+    };
+  }
+
+  async #timed<R>(phase: keyof PhaseSeconds, body: () => Promise<R>): Promise<R> {
+    this.#callbacks.onPhase?.(phase);
+    const start = performance.now();
+    try {
+      return await body();
+    } finally {
+      this.#phases[phase] += (performance.now() - start) / 1000;
+    }
+  }
+}
+
+interface Loaded {
+  readonly config: TrainConfig;
+  readonly encoder: Encoder;
+  readonly step: LejepaStep;
+  readonly engine: Engine;
+  readonly trainSet: Dataset;
+  readonly testSet: Dataset | undefined;
+  /** Steps done before. */
+  readonly done: number;
+  /** Step of the last checkpoint. */
+  readonly saved: number | undefined;
+  readonly state: HostTensors;
+}
+
+function stepOf(config: TrainConfig, encoder: Encoder): LejepaStep {
+  const { lambda, combine, sigreg, points, tMax, rule, weightDecay, slices } = config;
+  return lejepaStep({
+    encoder,
+    projector: projector({ inputDim: encoder.dim, ...config.projector }),
+    batch: { views: config.views, size: config.batchSize },
+    slices,
+    loss: { lambda, combine, sigreg, points, tMax, rule },
+    optimizer: { weightDecay },
+  });
+}
+
+function engineFacts({ name, description }: Engine): {
+  engine: Engine["name"];
+  engineDescription: string;
+} {
+  return { engine: name, engineDescription: description };
+}
+
+function checkUnchanged(stored: TrainConfig, config: TrainConfig, folder: string): void {
+  for (const [key, value] of Object.entries(config)) {
+    const [was, is] = [stored[key as keyof TrainConfig], value].map((v) => JSON.stringify(v));
+    if (was === is || changeable.has(key)) continue;
+    throw new LejepaError(
+      "config-differs",
+      `${folder} was begun with ${key} ${was}, not ${is}; leave ${key} out to resume, or start a new run.`,
+    );
+  }
+}
+
+async function checkChannels(config: TrainConfig, dataset: Dataset): Promise<void> {
+  const { image } = await dataset.item(0);
+  if (image.channels === config.channels) return;
+  throw new LejepaError(
+    "invalid-config",
+    `config: channels should be ${image.channels}, as the images of ${dataset.name} have, got ${config.channels}.`,
+  );
+}
+
+function lossNotFinite(
+  loss: number,
+  step: number,
+  folder: string,
+  saved: number | undefined,
+): LejepaError {
+  const kept =
+    saved === undefined
+      ? "no checkpoint was written yet"
+      : `the checkpoint of step ${saved} in ${folder} was kept`;
+  return new LejepaError(
+    "loss-not-finite",
+    `train: the loss is ${loss} at step ${step}; ${kept}; lower learningRate, or look for images with broken pixels.`,
+  );
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
