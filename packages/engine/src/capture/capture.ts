@@ -1,0 +1,153 @@
+/** Captures a step as a graph: runs it twice on a recorder and compares what was recorded. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { HostTensors, Tensors } from "@lejepa/ops";
+import { withBackend } from "../active-backend.js";
+import { engineError } from "../engine-error.js";
+import type { Step } from "../engine.js";
+import { newValue, type Graph, type Literal, type Port, type Value } from "../graph/graph.js";
+import type { LoweringTable } from "../lower.js";
+import { checkStepResult } from "../step-result.js";
+import type { ResolvedInput } from "../step-values.js";
+import { CallSite } from "./call-site.js";
+import { compareTraces } from "./compare-traces.js";
+import { Recorder, recorderName, registerRecorderKernels, type RecordedEvent } from "./recorder.js";
+
+/** Names of the ports of a captured step. */
+export const port = {
+  state: (name: string) => `state/${name}`,
+  input: (name: string) => `input/${name}`,
+  nextState: (name: string) => `next/${name}`,
+  output: (name: string) => `output/${name}`,
+};
+
+/** One run of the step on a recorder. */
+export interface Trace {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly events: readonly RecordedEvent[];
+}
+
+/** The captured graph of a step. Its inputs are `state/..` and `input/..`, its outputs `next/..` and `output/..`.
+ *  tfjs is left as it was found, also when the step is refused. */
+export function capture(
+  step: Step,
+  state: HostTensors,
+  inputs: readonly ResolvedInput[],
+  table: LoweringTable,
+): Graph {
+  registerRecorderKernels(table);
+  const first = trace(step, state, inputs, table);
+  compareTraces(first, trace(step, state, inputs, table));
+  const literals = new Map<Value, Literal>();
+  for (const event of first.events)
+    if (event.kind === "literal") literals.set(event.recorded.value, event.recorded.literal);
+  return {
+    stage: "captured",
+    inputs: first.inputs,
+    outputs: first.outputs,
+    literals,
+    nodes: first.events.flatMap((event) => (event.kind === "kernel" ? [event.node] : [])),
+  };
+}
+
+function trace(
+  step: Step,
+  state: HostTensors,
+  inputs: readonly ResolvedInput[],
+  table: LoweringTable,
+): Trace {
+  const recorder = new Recorder(table);
+  tf.registerBackend(recorderName, () => recorder, 0);
+  try {
+    return withBackend(recorderName, () =>
+      withoutVariables(recorder, () => tidily(() => record(recorder, step, state, inputs))),
+    );
+  } catch (error) {
+    throw recorder.refusal ?? explained(error);
+  } finally {
+    tf.removeBackend(recorderName);
+  }
+}
+
+/** tf.tidy for a result that holds no tensors. */
+function tidily<R>(body: () => R): R {
+  let result!: R;
+  tf.tidy(() => {
+    result = body();
+  });
+  return result;
+}
+
+function record(
+  recorder: Recorder,
+  step: Step,
+  state: HostTensors,
+  inputs: readonly ResolvedInput[],
+): Trace {
+  const ports: Port[] = [];
+  const tensor = (name: string, value: Value): tf.Tensor => {
+    ports.push({ name, value });
+    const { dataId, shape, dtype } = recorder.infoOf(value);
+    return tf.engine().makeTensorFromDataId(dataId, shape, dtype, recorder);
+  };
+  const stateTensors = Object.fromEntries(
+    Object.entries(state).map(([name, { shape }]) => [
+      name,
+      tensor(port.state(name), newValue(shape, "float32")),
+    ]),
+  );
+  const inputTensors = Object.fromEntries(
+    inputs.map(({ name, shape, dtype }) => [
+      name,
+      tensor(port.input(name), newValue(shape, dtype)),
+    ]),
+  );
+  const result = checkStepResult(step(stateTensors, inputTensors), state);
+  if (recorder.refusal) throw recorder.refusal;
+  const site = new CallSite();
+  const named = (tensors: Tensors, names: readonly string[], as: (name: string) => string) =>
+    names.map((name) => ({
+      name: as(name),
+      value: recorder.valueBehind(tensors[name]!, `return of "${name}"`, site),
+    }));
+  return {
+    inputs: ports,
+    outputs: [
+      ...named(result.state, Object.keys(state), port.nextState),
+      ...named(result.outputs, Object.keys(result.outputs), port.output),
+    ],
+    events: recorder.events,
+  };
+}
+
+/** tf.variable refuses while `body` runs: a variable outlives the step and would change unseen. */
+function withoutVariables<R>(recorder: Recorder, body: () => R): R {
+  const engine = tf.engine() as { makeVariable: unknown };
+  engine.makeVariable = () =>
+    recorder.refuse(
+      "variable-created",
+      `The step creates a variable at ${String(new CallSite())}; a step is a pure function: pass the tensor in as state and return its new value.`,
+    );
+  try {
+    return body();
+  } finally {
+    // The method of the class shows again.
+    delete engine.makeVariable;
+  }
+}
+
+/** tfjs refuses kernels that it has never heard of on a backend; the rest are the step's own exceptions. */
+function explained(error: unknown): unknown {
+  const kernel = /Kernel '(.+?)' not registered/.exec(
+    (error as Error | undefined)?.message ?? "",
+  )?.[1];
+  if (kernel === undefined) return error;
+  const site = Object.assign(Object.create(CallSite.prototype) as CallSite, {
+    stack: (error as Error).stack,
+  });
+  return engineError(
+    "unsupported-kernel",
+    `The onnx engine has no lowering for the kernel ${kernel}, called at ${String(site)}; write it in tfjs-core operations, or run the step on the "eager" engine.`,
+    { cause: error },
+  );
+}

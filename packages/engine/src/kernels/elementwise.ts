@@ -1,0 +1,117 @@
+/** y = f(x), element by element. */
+import type {
+  CastAttrs,
+  CastInputs,
+  ClipByValueAttrs,
+  ClipByValueInputs,
+  EluGradInputs,
+  LeakyReluAttrs,
+  LeakyReluInputs,
+  LogicalNotInputs,
+  PreluInputs,
+  SelectInputs,
+  StepAttrs,
+  StepInputs,
+} from "@tensorflow/tfjs-core";
+import type { DType } from "../graph/graph.js";
+import { float } from "../onnx/builder.js";
+import { kernel, refuse, unary } from "./kernel.js";
+
+/** The operator of the same meaning. */
+const same = (op: string) => unary((x, g) => g.unary(op, x));
+const test = (op: string) => unary((x, g) => g.op(op, [x], x.shape, "bool"));
+
+export const elementwise = {
+  Abs: same("Abs"),
+  Acos: same("Acos"),
+  Acosh: same("Acosh"),
+  Asin: same("Asin"),
+  Asinh: same("Asinh"),
+  Atan: same("Atan"),
+  Atanh: same("Atanh"),
+  Ceil: same("Ceil"),
+  Cos: same("Cos"),
+  Cosh: same("Cosh"),
+  Erf: same("Erf"),
+  Exp: same("Exp"),
+  // exp(x) - 1 = 2 t / (1 - t) with t = tanh(x / 2), which keeps its digits near 0.
+  Expm1: unary((x, g) => {
+    const t = g.unary("Tanh", g.mul(x, g.uniform(0.5)));
+    const near = g.div(g.mul(t, g.uniform(2)), g.sub(g.uniform(1), t));
+    const far = g.sub(g.unary("Exp", x), g.uniform(1));
+    return g.where(g.compare("Less", g.unary("Abs", x), g.uniform(1)), near, far);
+  }),
+  Floor: same("Floor"),
+  Log: same("Log"),
+  // log(1 + x) = 2 atanh(x / (2 + x)), which keeps its digits near 0.
+  Log1p: unary((x, g) => {
+    const near = g.mul(g.unary("Atanh", g.div(x, g.add(x, g.uniform(2)))), g.uniform(2));
+    const far = g.unary("Log", g.add(x, g.uniform(1)));
+    return g.where(g.compare("Less", g.unary("Abs", x), g.uniform(0.5)), near, far);
+  }),
+  Neg: same("Neg"),
+  Reciprocal: same("Reciprocal"),
+  Round: same("Round"),
+  Rsqrt: unary((x, g) => g.unary("Reciprocal", g.unary("Sqrt", x))),
+  Sign: same("Sign"),
+  Sin: same("Sin"),
+  Sinh: same("Sinh"),
+  Sqrt: same("Sqrt"),
+  Square: unary((x, g) => g.mul(x, x)),
+  Tan: same("Tan"),
+  Tanh: same("Tanh"),
+  IsFinite: unary((x, g) =>
+    g.unary(
+      "Not",
+      g.binary("Or", g.op("IsInf", [x], x.shape, "bool"), g.op("IsNaN", [x], x.shape, "bool")),
+    ),
+  ),
+  IsInf: test("IsInf"),
+  IsNan: test("IsNaN"),
+  LogicalNot: kernel<LogicalNotInputs>(({ x }, _none, g) => g.unary("Not", x)),
+  Identity: same("Identity"),
+  Cast: kernel<CastInputs, CastAttrs>(({ x }, { dtype }, g) => {
+    // tfjs and ONNX agree: to whole numbers by dropping the fraction, to bool by "is not zero".
+    if (dtype === "string" || dtype === "complex64")
+      throw new Error(`There is no cast to ${dtype}.`);
+    return x.dtype === dtype ? g.unary("Identity", x) : g.cast(x, dtype as DType);
+  }),
+  ClipByValue: kernel<ClipByValueInputs, ClipByValueAttrs>(
+    ({ x }, { clipValueMin, clipValueMax }, g) =>
+      g.op("Clip", [x, g.number(clipValueMin, x), g.number(clipValueMax, x)], x.shape, x.dtype),
+  ),
+  Select: kernel<SelectInputs>(({ condition, t, e }, _none, g) => {
+    // A vector condition chooses whole rows.
+    const rows = condition.shape.length === 1 && t.shape.length > 1;
+    const shape = [...condition.shape, ...t.shape.slice(1).map(() => 1)];
+    return g.where(rows ? g.reshape(condition, shape) : condition, t, e);
+  }),
+};
+
+export const activation = {
+  Elu: same("Elu"),
+  // y' of elu is y + 1 below zero.
+  EluGrad: kernel<EluGradInputs>(({ dy, y }, _none, g) =>
+    g.where(g.compare("GreaterOrEqual", y, g.uniform(0)), dy, g.mul(dy, g.add(y, g.uniform(1)))),
+  ),
+  LeakyRelu: kernel<LeakyReluInputs, LeakyReluAttrs>(({ x }, { alpha }, g) =>
+    g.unary("LeakyRelu", x, { alpha: float(alpha) }),
+  ),
+  Prelu: kernel<PreluInputs>(({ x, alpha }, _none, g) =>
+    g.where(g.compare("Less", x, g.uniform(0)), g.mul(x, alpha), x),
+  ),
+  Relu: same("Relu"),
+  Relu6: unary((x, g) => g.op("Clip", [x, g.number(0, x), g.number(6, x)], x.shape, x.dtype)),
+  Selu: unary((x, g) =>
+    g.unary("Selu", x, { alpha: float(1.6732632423543772), gamma: float(1.0507009873554805) }),
+  ),
+  Sigmoid: same("Sigmoid"),
+  Softplus: same("Softplus"),
+  Step: kernel<StepInputs, StepAttrs>(({ x }, { alpha }, g) => {
+    const positive = g.compare("Greater", x, g.number(0, x));
+    return alpha === 0
+      ? g.cast(positive, x.dtype)
+      : g.where(positive, g.number(1, x), g.number(alpha, x));
+  }),
+  Draw: refuse("drawing on a canvas belongs outside the step"),
+};

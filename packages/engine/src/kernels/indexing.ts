@@ -1,0 +1,104 @@
+/** Reading and adding at computed places. Places outside of a tensor are an error in tfjs too. */
+import {
+  backend_util,
+  util,
+  type GatherNdInputs,
+  type GatherV2Attrs,
+  type GatherV2Inputs,
+  type ScatterNdAttrs,
+  type ScatterNdInputs,
+  type TensorScatterUpdateInputs,
+  type UnsortedSegmentSumAttrs,
+  type UnsortedSegmentSumInputs,
+} from "@tensorflow/tfjs-core";
+import { sizeOf, type Shape, type Value } from "../graph/graph.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
+import { kernel, refuse } from "./kernel.js";
+
+/** x[b.., i, ..] for each row i of indices[b..], batch axes b shared: rows of one long axis, counted per batch. */
+function gatherBatched(
+  g: OnnxBuilder,
+  x: Value,
+  indices: Value,
+  axis: number,
+  batch: number,
+): Value {
+  const order = x.shape.map((_, i) => i).filter((i) => i !== axis);
+  order.splice(batch, 0, axis);
+  const front = g.transpose(x, order);
+  const [groups, length] = [sizeOf(front.shape.slice(0, batch)), front.shape[batch]!];
+  const rest = front.shape.slice(batch + 1);
+  const starts = Array.from({ length: groups }, (_, i) => i * length);
+  const perGroup = g.reshape(indices, [groups, sizeOf(indices.shape.slice(batch))]);
+  const places = g.add(perGroup, g.dense(starts, [groups, 1], indices.dtype));
+  const rows = g.gather(g.reshape(front, [groups * length, ...rest]), places, 0);
+  const batchShape = front.shape.slice(0, batch);
+  const inner = indices.shape.slice(batch);
+  const gathered = g.reshape(rows, [...batchShape, ...inner, ...rest]);
+  // From [batch, indices, before, after] to [batch, before, indices, after].
+  const before = axis - batch;
+  const middle = inner.map((_, i) => batch + i);
+  const outer = Array.from({ length: before }, (_, i) => batch + inner.length + i);
+  const after = rest.slice(before).map((_, i) => batch + inner.length + before + i);
+  const first = batchShape.map((_, i) => i);
+  return g.transpose(gathered, [...first, ...outer, ...middle, ...after]);
+}
+
+/** Adds rows of `updates` into `target` at `places` [.., K], K leading axes of the target. */
+const scatterAdd = (g: OnnxBuilder, target: Value, places: Value, updates: Value): Value =>
+  g.op("ScatterND", [target, g.cast(places, "int64"), updates], target.shape, target.dtype, {
+    reduction: "add",
+  });
+
+export const indexing = {
+  GatherV2: kernel<GatherV2Inputs, GatherV2Attrs>(({ x, indices }, { axis, batchDims }, g) => {
+    const [at] = util.parseAxisParam(axis, [...x.shape]) as [number];
+    return batchDims ? gatherBatched(g, x, indices, at, batchDims) : g.gather(x, indices, at);
+  }),
+  GatherNd: kernel<GatherNdInputs>(({ params, indices }, _none, g) => {
+    const depth = indices.shape.at(-1)!;
+    const shape = [...indices.shape.slice(0, -1), ...params.shape.slice(depth)];
+    return g.op("GatherND", [params, g.cast(indices, "int64")], shape, params.dtype);
+  }),
+  ScatterNd: kernel<ScatterNdInputs, ScatterNdAttrs>(({ indices, updates }, { shape }, g) =>
+    scatterAdd(g, g.uniform(0, shape, updates.dtype), asRows(g, indices, shape, updates), updates),
+  ),
+  TensorScatterUpdate: kernel<TensorScatterUpdateInputs>(({ tensor, indices, updates }, _none, g) =>
+    g.op(
+      "ScatterND",
+      [tensor, g.cast(asRows(g, indices, tensor.shape, updates), "int64"), updates],
+      tensor.shape,
+      tensor.dtype,
+    ),
+  ),
+  // Segment s gets the sum of the rows with that id; rows of a negative id go to an extra row that is cut off.
+  UnsortedSegmentSum: kernel<UnsortedSegmentSumInputs, UnsortedSegmentSumAttrs>(
+    ({ x, segmentIds }, { numSegments }, g) => {
+      const rows = sizeOf(segmentIds.shape);
+      const inner = x.shape.slice(segmentIds.shape.length);
+      const target = g.uniform(0, [numSegments + 1, ...inner], x.dtype);
+      const zero = g.number(0, segmentIds);
+      const spare = g.number(numSegments, segmentIds);
+      const ids = g.where(g.compare("Less", segmentIds, zero), spare, segmentIds);
+      const sums = scatterAdd(g, target, g.reshape(ids, [rows, 1]), g.reshape(x, [rows, ...inner]));
+      const shape = [numSegments, ...inner];
+      return g.slice(
+        sums,
+        shape.map(() => 0),
+        shape,
+      );
+    },
+  ),
+  SearchSorted: refuse("compare with every boundary and sum instead"),
+  LowerBound: refuse("compare with every boundary and sum instead"),
+  UpperBound: refuse("compare with every boundary and sum instead"),
+  MatrixBandPart: refuse("multiply by a mask made outside the step"),
+};
+
+/** tfjs takes indices [rows, depth] (or [rows] for depth 1) whatever the shape of the updates. */
+function asRows(g: OnnxBuilder, indices: Value, shape: Shape, updates: Value): Value {
+  const { sliceRank } = backend_util.calculateShapes(updates as never, indices as never, [
+    ...shape,
+  ]);
+  return g.reshape(indices, [sizeOf(indices.shape) / sliceRank, sliceRank]);
+}

@@ -1,0 +1,128 @@
+/** Two-dimensional pooling and its gradients, channels last. */
+import {
+  backend_util,
+  type AvgPoolAttrs,
+  type AvgPoolGradAttrs,
+  type AvgPoolGradInputs,
+  type AvgPoolInputs,
+  type MaxPoolAttrs,
+  type MaxPoolGradAttrs,
+  type MaxPoolGradInputs,
+  type MaxPoolInputs,
+} from "@tensorflow/tfjs-core";
+import { sizeOf, type Shape, type Value } from "../graph/graph.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
+import { transposedAttributes, type Window } from "./convolution.js";
+import { kernel, refuse } from "./kernel.js";
+
+type Four = [number, number, number, number];
+
+const windowOf = (
+  shape: Shape,
+  { filterSize, strides, pad, dimRoundingMode }: MaxPoolAttrs,
+): Window =>
+  backend_util.computePool2DInfo([...shape] as Four, filterSize, strides, 1, pad, dimRoundingMode);
+
+const attributes = ({ padInfo, ...window }: Window) => ({
+  kernel_shape: [window.filterHeight, window.filterWidth],
+  strides: [window.strideHeight, window.strideWidth],
+  pads: [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right],
+});
+
+const toFirst = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]);
+const toLast = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
+const firstShape = ([n, h, w, c]: Four): Four => [n, c, h, w];
+
+/** The maxima, and where in the whole channels-first input each was found: the first of equals. */
+function maxPool(g: OnnxBuilder, x: Value, window: Window): [Value, Value] {
+  const shape = firstShape(window.outShape);
+  return g.opMany(
+    "MaxPool",
+    [toFirst(g, x)],
+    [
+      [shape, "float32"],
+      [shape, "int64"],
+    ],
+    attributes(window),
+  ) as [Value, Value];
+}
+
+export const pooling = {
+  MaxPool: kernel<MaxPoolInputs, MaxPoolAttrs>(
+    ({ x }, { filterSize, strides, pad, dimRoundingMode }, g) => {
+      const window = windowOf(x.shape, {
+        filterSize,
+        strides,
+        pad,
+        dimRoundingMode,
+      } as MaxPoolAttrs);
+      return toLast(g, maxPool(g, x, window)[0]);
+    },
+  ),
+  // The places come from pooling again; as a common subexpression that costs nothing. `output` is not needed.
+  MaxPoolGrad: kernel<MaxPoolGradInputs, MaxPoolGradAttrs>(
+    ({ dy, input }, { filterSize, strides, pad, dimRoundingMode }, g) => {
+      const window = windowOf(input.shape, {
+        filterSize,
+        strides,
+        pad,
+        dimRoundingMode,
+      } as MaxPoolAttrs);
+      const [, places] = maxPool(g, input, window);
+      const count = sizeOf(places.shape);
+      const sums = g.op(
+        "ScatterElements",
+        [
+          g.uniform(0, [sizeOf(input.shape)]),
+          g.reshape(places, [count]),
+          g.reshape(toFirst(g, dy), [count]),
+        ],
+        [sizeOf(input.shape)],
+        "float32",
+        { axis: 0, reduction: "add" },
+      );
+      return toLast(g, g.reshape(sums, firstShape(window.inShape)));
+    },
+  ),
+  // The mean over the part of the window that lies in the image.
+  AvgPool: kernel<AvgPoolInputs, AvgPoolAttrs>(
+    ({ x }, { filterSize, strides, pad, dimRoundingMode }, g) => {
+      const window = windowOf(x.shape, {
+        filterSize,
+        strides,
+        pad,
+        dimRoundingMode,
+      } as MaxPoolAttrs);
+      const y = g.op("AveragePool", [toFirst(g, x)], firstShape(window.outShape), "float32", {
+        ...attributes(window),
+        count_include_pad: 0,
+      });
+      return toLast(g, y);
+    },
+  ),
+  // As tfjs has it: dy over the whole window's size, padding or not. Each channel by itself is one image of one
+  // channel for a transposed convolution with a filter of equal numbers.
+  AvgPoolGrad: kernel<AvgPoolGradInputs, AvgPoolGradAttrs>(
+    ({ dy, input }, { filterSize, strides, pad }, g) => {
+      const window = windowOf(input.shape, { filterSize, strides, pad });
+      const { batchSize, inChannels, inHeight, inWidth, filterHeight, filterWidth } = window;
+      const planes = batchSize * inChannels;
+      const shape = [planes, 1, window.outHeight, window.outWidth];
+      const weight = 1 / (filterHeight * filterWidth);
+      const dx = g.op(
+        "ConvTranspose",
+        [g.reshape(toFirst(g, dy), shape), g.uniform(weight, [1, 1, filterHeight, filterWidth])],
+        [planes, 1, inHeight, inWidth],
+        "float32",
+        transposedAttributes(window),
+      );
+      return toLast(g, g.reshape(dx, firstShape(window.inShape)));
+    },
+  ),
+  Pool: refuse("call tf.maxPool or tf.avgPool"),
+  MaxPoolWithArgmax: refuse("call tf.maxPool"),
+  AvgPool3D: refuse("use two-dimensional pooling"),
+  AvgPool3DGrad: refuse("use two-dimensional pooling"),
+  MaxPool3D: refuse("use two-dimensional pooling"),
+  MaxPool3DGrad: refuse("use two-dimensional pooling"),
+};

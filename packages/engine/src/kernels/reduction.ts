@@ -1,0 +1,133 @@
+/** Sums, means, extremes and scans over axes. */
+import {
+  util,
+  type AllAttrs,
+  type AllInputs,
+  type ArgMaxAttrs,
+  type ArgMaxInputs,
+  type CumsumAttrs,
+  type CumsumInputs,
+  type LogSoftmaxAttrs,
+  type LogSoftmaxInputs,
+  type MaxAttrs,
+  type MaxInputs,
+  type SoftmaxAttrs,
+  type SoftmaxInputs,
+  type SumAttrs,
+  type SumInputs,
+  type TopKAttrs,
+  type TopKInputs,
+} from "@tensorflow/tfjs-core";
+import { sizeOf, type Value } from "../graph/graph.js";
+import { positiveAxis, type OnnxBuilder } from "../onnx/builder.js";
+import { kernel, refuse } from "./kernel.js";
+
+type ReduceOp = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceProd";
+
+function reduce(
+  g: OnnxBuilder,
+  op: ReduceOp,
+  x: Value,
+  axis: number | number[],
+  keepDims: boolean | undefined,
+): Value {
+  const axes = util.parseAxisParam(axis, [...x.shape]);
+  if (axes.length === 0) return g.unary("Identity", x);
+  const narrow = columnSums(g, op, x, axes);
+  if (narrow === undefined) return g.reduce(op, x, axes, keepDims ? "keep" : "drop");
+  return g.reshape(
+    narrow,
+    keepDims
+      ? x.shape.map((length, i) => (axes.includes(i) ? 1 : length))
+      : x.shape.slice(axes.length),
+  );
+}
+
+/** Rows that one product with a row of ones adds up. */
+const rowsAtOnce = 64;
+
+/** Sums over the leading axes as products with a row of ones, [1, R] x [R, C]: a ReduceSum over rows took 0.70 ms
+ *  where this takes 0.11. Rows are added 64 at a time and the sums of those then, which also rounds less. */
+function columnSums(
+  g: OnnxBuilder,
+  op: ReduceOp,
+  x: Value,
+  axes: readonly number[],
+): Value | undefined {
+  if (op !== "ReduceSum" && op !== "ReduceMean") return undefined;
+  const leading = [...axes].sort((a, b) => a - b).every((axis, i) => axis === i);
+  const rows = sizeOf(x.shape.slice(0, axes.length));
+  const columns = sizeOf(x.shape.slice(axes.length));
+  if (!leading || x.dtype !== "float32" || rows < 1024 || rows % rowsAtOnce || columns < 4)
+    return undefined;
+  const blocks = rows / rowsAtOnce;
+  const weight = op === "ReduceSum" ? 1 : 1 / rows;
+  const wide = g.reshape(x, [rowsAtOnce, blocks * columns]);
+  const sums = g.gemm(g.uniform(weight, [1, rowsAtOnce]), wide);
+  return g.reduce("ReduceSum", g.reshape(sums, [blocks, columns]), [0], "drop");
+}
+
+const reduction = (op: ReduceOp) =>
+  kernel<SumInputs, SumAttrs>(({ x }, { axis, keepDims }, g) => reduce(g, op, x, axis, keepDims));
+
+const extreme = (op: ReduceOp) =>
+  kernel<MaxInputs, MaxAttrs>(({ x }, { reductionIndices, keepDims }, g) =>
+    reduce(g, op, x, reductionIndices, keepDims),
+  );
+
+/** Whether any or all are true, as the largest or smallest of 0 and 1. */
+const truth = (op: ReduceOp) =>
+  kernel<AllInputs, AllAttrs>(({ x }, { axis, keepDims }, g) =>
+    g.cast(reduce(g, op, g.cast(x, "int32"), axis, keepDims), "bool"),
+  );
+
+const arg = (op: "ArgMax" | "ArgMin") =>
+  kernel<ArgMaxInputs, ArgMaxAttrs>(({ x }, { axis }, g) => {
+    const [at] = util.parseAxisParam(axis, [...x.shape]) as [number];
+    const shape = x.shape.filter((_, i) => i !== at);
+    return g.cast(g.op(op, [x], shape, "int64", { axis: at, keepdims: 0 }), "int32");
+  });
+
+export const reductions = {
+  Sum: reduction("ReduceSum"),
+  Mean: reduction("ReduceMean"),
+  Prod: reduction("ReduceProd"),
+  Max: extreme("ReduceMax"),
+  Min: extreme("ReduceMin"),
+  All: truth("ReduceMin"),
+  Any: truth("ReduceMax"),
+  ArgMax: arg("ArgMax"),
+  ArgMin: arg("ArgMin"),
+  Cumsum: kernel<CumsumInputs, CumsumAttrs>(({ x }, { axis, exclusive, reverse }, g) =>
+    g.op(
+      "CumSum",
+      [x, g.uniform(positiveAxis(axis, x.shape.length), [], "int64")],
+      x.shape,
+      x.dtype,
+      { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 },
+    ),
+  ),
+  Cumprod: refuse("take exp of the cumsum of logs, or do it outside the step"),
+  // Values and places of the k largest along the last axis; equal values in the order they came.
+  TopK: kernel<TopKInputs, TopKAttrs>(({ x }, { k, sorted }, g) => {
+    const shape = [...x.shape.slice(0, -1), k];
+    const [values, places] = g.opMany(
+      "TopK",
+      [x, g.list([k])],
+      [
+        [shape, x.dtype],
+        [shape, "int64"],
+      ],
+      { axis: x.shape.length - 1, largest: 1, sorted: sorted ? 1 : 0 },
+    ) as [Value, Value];
+    return [values, g.cast(places, "int32")];
+  }),
+  Softmax: kernel<SoftmaxInputs, SoftmaxAttrs>(({ logits }, { dim }, g) =>
+    g.unary("Softmax", logits, { axis: positiveAxis(dim, logits.shape.length) }),
+  ),
+  LogSoftmax: kernel<LogSoftmaxInputs, LogSoftmaxAttrs>(({ logits }, { axis }, g) =>
+    g.unary("LogSoftmax", logits, { axis: positiveAxis(axis, logits.shape.length) }),
+  ),
+  Bincount: refuse("sum a one-hot matrix instead"),
+  DenseBincount: refuse("sum a one-hot matrix instead"),
+};

@@ -1,0 +1,40 @@
+/** The lowering table: one row for every kernel that tfjs-core 4.22 names, a lowering or a refusal. */
+import type * as tf from "@tensorflow/tfjs-core";
+import { arithmetic, comparison } from "./arithmetic.js";
+import { convolution } from "./convolution.js";
+import { creation } from "./creation.js";
+import { activation, elementwise } from "./elementwise.js";
+import { indexing } from "./indexing.js";
+import type { Row } from "./kernel.js";
+import { matMuls } from "./mat-mul.js";
+import { normalization } from "./normalization.js";
+import { pooling } from "./pooling.js";
+import { reductions } from "./reduction.js";
+import { resize } from "./resize.js";
+import { shape } from "./shape.js";
+import { unsupported } from "./unsupported.js";
+
+/** tfjs-core exports each kernel's name as a constant of the same name. */
+type ConstantsNamedAfterThemselves<Module> = {
+  [Name in keyof Module]: Module[Name] extends Name ? Name : never;
+}[keyof Module];
+type KernelName = ConstantsNamedAfterThemselves<typeof tf>;
+
+const rows = {
+  ...arithmetic,
+  ...comparison,
+  ...elementwise,
+  ...activation,
+  ...creation,
+  ...shape,
+  ...indexing,
+  ...reductions,
+  ...matMuls,
+  ...convolution,
+  ...pooling,
+  ...normalization,
+  ...resize,
+  ...unsupported,
+} satisfies Record<KernelName, Row>;
+
+export const loweringTable: Readonly<Record<string, Row>> = rows;

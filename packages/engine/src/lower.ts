@@ -1,0 +1,74 @@
+/** From tfjs kernels to ONNX operators, by the lowering table. */
+import { engineError } from "./engine-error.js";
+import type { Graph, GraphNode, Port, Value } from "./graph/graph.js";
+import { operandsOf, type Operands, type Row } from "./kernels/kernel.js";
+import { OnnxBuilder } from "./onnx/builder.js";
+
+export type LoweringTable = Readonly<Record<string, Row>>;
+
+/** Lowers one kernel. What its row does not read of the attributes fails, so that none is dropped quietly. */
+export function lowerKernel(
+  table: LoweringTable,
+  { op, attributes, site }: Pick<GraphNode, "op" | "attributes" | "site">,
+  operands: Operands,
+  g: OnnxBuilder,
+): Value | readonly Value[] {
+  const row = table[op];
+  if (typeof row !== "function")
+    throw engineError(
+      "unsupported-kernel",
+      `The onnx engine has no lowering for the tfjs kernel ${op}, called at ${String(site)}; ${row?.wayOut ?? 'register one, or run the step on the "eager" engine'}.`,
+    );
+  const unread = new Set(Object.keys(attributes).filter((name) => attributes[name] !== undefined));
+  const watched = new Proxy(attributes, {
+    get(target, name) {
+      unread.delete(String(name));
+      return Reflect.get(target, name);
+    },
+  });
+  g.site = site;
+  let results: Value | readonly Value[];
+  try {
+    results = row(operands, watched, g);
+  } catch (cause) {
+    throw engineError(
+      "unsupported-kernel",
+      `The onnx engine cannot lower the tfjs kernel ${op}, called at ${String(site)}: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+  if (unread.size > 0)
+    throw engineError(
+      "unread-attribute",
+      `The lowering of ${op}, called at ${String(site)}, ignores ${[...unread].join(", ")}. Please report this.`,
+    );
+  return results;
+}
+
+/** What a lowering returned, as a list. */
+export const asList = (results: Value | readonly Value[]): readonly Value[] =>
+  "dtype" in results ? [results] : results;
+
+/** The ONNX graph of a captured graph, with the same ports. */
+export function lower(captured: Graph, table: LoweringTable): Graph {
+  const g = new OnnxBuilder();
+  const lowered = new Map<Value, Value>();
+  const inputs = captured.inputs.map(({ name, value }): Port => ({ name, value }));
+  for (const { value } of inputs) lowered.set(value, value);
+  for (const [value, literal] of captured.literals)
+    lowered.set(value, g.literal(literal, value.shape, value.dtype));
+  for (const node of captured.nodes) {
+    const operands = Object.fromEntries(
+      Object.entries(operandsOf(node)).map(([name, value]) => [name, value && lowered.get(value)]),
+    );
+    const results = asList(lowerKernel(table, node, operands, g));
+    node.outputs.forEach((output, i) => lowered.set(output, results[i]!));
+  }
+  // The outside reads float32 only.
+  g.site = undefined;
+  const outputs = captured.outputs.map(({ name, value }) => ({
+    name,
+    value: g.cast(lowered.get(value)!, "float32"),
+  }));
+  return g.finish(inputs, outputs);
+}

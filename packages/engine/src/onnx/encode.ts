@@ -1,0 +1,122 @@
+/** An ONNX graph as the bytes of an ONNX model. */
+import {
+  newValue,
+  sizeOf,
+  type DType,
+  type Graph,
+  type GraphNode,
+  type Literal,
+  type Value,
+} from "../graph/graph.js";
+import { microsoft } from "./builder.js";
+import { attributeType, dataType, modelMessage } from "./onnx-messages.js";
+
+/** Operator sets: the standard one of ONNX 1.13, and onnxruntime's own. */
+const operatorSets = [
+  { domain: "", version: 18 },
+  { domain: microsoft, version: 1 },
+];
+const irVersion = 8;
+
+/** Uniform literals up to this many elements are written out; larger ones are an Expand of one number. */
+const writtenOut = 1;
+
+export function encode(graph: Graph): Uint8Array {
+  const names = new Map<Value, string>();
+  const extra: GraphNode[] = [];
+  // A port's name is its value's name, unless the value has one already: then a copy carries it.
+  for (const { name, value } of graph.inputs) names.set(value, name);
+  for (const { name, value } of graph.outputs) {
+    if (!names.has(value) && !graph.literals.has(value)) {
+      names.set(value, name);
+      continue;
+    }
+    const copy = newValue(value.shape, value.dtype);
+    names.set(copy, name);
+    extra.push({ op: "Identity", domain: "", inputs: [value], attributes: {}, outputs: [copy] });
+  }
+  const nameOf = (value: Value | undefined): string =>
+    value === undefined ? "" : (names.get(value) ?? `v${value.id}`);
+
+  const initializers: object[] = [];
+  const expansions: object[] = [];
+  const scalars = new Map<string, string>();
+  const write = (name: string, literal: Literal, shape: readonly number[], dtype: DType): void => {
+    const rawData = bytesOf(literal, sizeOf(shape), dtype);
+    initializers.push({ dims: shape, dataType: dataType[dtype], name, rawData });
+  };
+  for (const [value, literal] of graph.literals) {
+    const name = nameOf(value);
+    if ("dense" in literal || sizeOf(value.shape) <= writtenOut) {
+      write(name, literal, value.shape, value.dtype);
+      continue;
+    }
+    const key = `${value.dtype} ${literal.uniform}`;
+    if (!scalars.has(key)) {
+      scalars.set(key, `${name}/number`);
+      write(`${name}/number`, literal, [], value.dtype);
+    }
+    const shape = `${name}/shape`;
+    write(shape, { dense: value.shape }, [value.shape.length], "int64");
+    const input = [scalars.get(key), shape];
+    expansions.push({ input, output: [name], name: `Expand/${name}`, opType: "Expand" });
+  }
+  const node = ({ op, domain, inputs, attributes, outputs }: GraphNode, index: number) => ({
+    input: inputs.map(nameOf),
+    output: outputs.map(nameOf),
+    name: `${op}/${index}`,
+    opType: op,
+    attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+    domain,
+  });
+  const info = ({ name, value }: { name: string; value: Value }) => ({
+    name,
+    type: {
+      tensorType: {
+        elemType: dataType[value.dtype],
+        shape: { dim: value.shape.map((dimValue) => ({ dimValue })) },
+      },
+    },
+  });
+  return modelMessage
+    .encode({
+      irVersion,
+      producerName: "@lejepa/engine",
+      opsetImport: operatorSets,
+      graph: {
+        name: "step",
+        node: [...expansions, ...graph.nodes.map(node), ...extra.map(node)],
+        initializer: initializers,
+        input: graph.inputs.map(info),
+        output: graph.outputs.map(info),
+      },
+    })
+    .finish();
+}
+
+const text = new TextEncoder();
+
+function attribute(name: string, value: unknown): object {
+  if (Array.isArray(value)) return { name, ints: value, type: attributeType.ints };
+  if (typeof value === "string") return { name, s: text.encode(value), type: attributeType.string };
+  if (typeof value === "number" && Number.isInteger(value))
+    return { name, i: value, type: attributeType.int };
+  if (typeof value === "object" && value !== null && "float" in value)
+    return { name, f: value.float, type: attributeType.float };
+  if (typeof value === "object" && value !== null && "dtype" in value)
+    return { name, i: dataType[value.dtype as DType], type: attributeType.int };
+  throw new Error(`The attribute ${name} = ${String(value)} has no form in ONNX.`);
+}
+
+/** Elements in ONNX's raw form: little-endian, bool as one byte. */
+function bytesOf(literal: Literal, size: number, dtype: DType): Uint8Array {
+  const at = (i: number): number => ("uniform" in literal ? literal.uniform : literal.dense[i]!);
+  const array = {
+    float32: () => Float32Array.from({ length: size }, (_, i) => at(i)),
+    float64: () => Float64Array.from({ length: size }, (_, i) => at(i)),
+    int32: () => Int32Array.from({ length: size }, (_, i) => at(i)),
+    int64: () => BigInt64Array.from({ length: size }, (_, i) => BigInt(at(i))),
+    bool: () => Uint8Array.from({ length: size }, (_, i) => (at(i) ? 1 : 0)),
+  }[dtype]();
+  return new Uint8Array(array.buffer);
+}

@@ -1,0 +1,40 @@
+import type { Graph } from "../graph/graph.js";
+import { verify } from "../graph/verify.js";
+import { lower, type LoweringTable } from "../lower.js";
+import { commonSubexpressions } from "./common-subexpressions.js";
+import { deadCode } from "./dead-code.js";
+import { identities } from "./identities.js";
+import { lateBroadcasts } from "./late-broadcasts.js";
+import type { Pass } from "./rewrite-nodes.js";
+import { uniformConstants } from "./uniform-constants.js";
+
+/** Over the kernels as recorded. */
+export const capturedPasses: readonly Pass[] = [commonSubexpressions, deadCode];
+
+/** Over the ONNX operators. The second round simplifies what the late broadcasts left. */
+export const onnxPasses: readonly Pass[] = [
+  uniformConstants,
+  identities,
+  lateBroadcasts,
+  uniformConstants,
+  identities,
+  commonSubexpressions,
+  deadCode,
+];
+
+/** Runs passes in order, checking the graph after each. */
+export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
+  return passes.reduce((before, pass) => {
+    const after = pass.run(before);
+    verify(after, graph.stage, pass.name);
+    return after;
+  }, graph);
+}
+
+/** From the captured graph to the ONNX graph that runs. */
+export function compileGraph(captured: Graph, table: LoweringTable): Graph {
+  verify(captured, "captured", "capture");
+  const onnx = lower(runPasses(captured, capturedPasses), table);
+  verify(onnx, "onnx", "lowering");
+  return runPasses(onnx, onnxPasses);
+}
