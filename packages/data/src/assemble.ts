@@ -1,0 +1,88 @@
+import type { Sample } from "./dataset.js";
+import { LejepaError } from "./error.js";
+import { randomOf } from "./random.js";
+import { createViewMaker } from "./view-maker.js";
+import type { ViewSpec } from "./view-spec.js";
+
+/** The first sample that a loader read: the others must be like it. */
+export interface Reference {
+  readonly index: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly isLabelled: boolean;
+}
+
+/** What one batch is to be made of. */
+export interface BatchPlan {
+  readonly epoch: number;
+  readonly indices: Int32Array;
+  readonly reference: Reference;
+}
+
+/** What one batch holds. */
+export interface BatchContent {
+  /** View-major: view v of sample n is image v*N + n. */
+  readonly images: Float32Array;
+  /** [V*N, H, W, C]. */
+  readonly shape: readonly [number, number, number, number];
+  readonly labels: Int32Array | undefined;
+}
+
+/** Makes batches of samples that have been read. A view depends on (seed, epoch, index of the sample,
+ *  number of the view) only: not on the batch, nor on the thread. */
+export function createAssembler(
+  dataset: { readonly name: string },
+  views: ViewSpec,
+  seed: number,
+): (plan: BatchPlan, samples: readonly Sample[]) => BatchContent {
+  const maker = createViewMaker(views);
+  return ({ epoch, indices, reference }, samples) => {
+    const size = samples.length;
+    const [height, width] = views.size ?? [reference.height, reference.width];
+    const length = height * width * reference.channels;
+    const images = new Float32Array(views.count * size * length);
+    samples.forEach((sample, n) => {
+      checkLike(dataset.name, sample, indices[n]!, reference, views.size !== undefined);
+      maker.load(sample.image);
+      for (let v = 0; v < views.count; v++) {
+        const random = randomOf(`${seed}/${epoch}/view/${indices[n]!}/${v}`);
+        images.set(maker.make(random).data, (v * size + n) * length);
+      }
+    });
+    return {
+      images,
+      shape: [views.count * size, height, width, reference.channels],
+      labels: reference.isLabelled
+        ? Int32Array.from(samples, ({ label }) => label as number)
+        : undefined,
+    };
+  };
+}
+
+function checkLike(
+  name: string,
+  { image, label }: Sample,
+  index: number,
+  reference: Reference,
+  isResized: boolean,
+): void {
+  const fail = (what: string, advice: string): never => {
+    throw new LejepaError("invalid-sample", `dataset "${name}": ${what}. ${advice}`, { index });
+  };
+  if (image.channels !== reference.channels)
+    fail(
+      `item ${index} has ${image.channels} channels but item ${reference.index} has ${reference.channels}`,
+      "Give all images the same number of channels.",
+    );
+  if (!isResized && (image.height !== reference.height || image.width !== reference.width))
+    fail(
+      `item ${index} is ${image.height} x ${image.width} but item ${reference.index} is ${reference.height} x ${reference.width}`,
+      "Set `size` in the views to bring all images to one size.",
+    );
+  if ((label !== undefined) !== reference.isLabelled)
+    fail(
+      `item ${reference.isLabelled ? index : reference.index} has no label but item ${reference.isLabelled ? reference.index : index} has one`,
+      "Label all items or none.",
+    );
+}

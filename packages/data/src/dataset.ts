@@ -1,0 +1,102 @@
+import { LejepaError } from "./error.js";
+import { imageFault, type Image } from "./image.js";
+
+/** One item of a dataset. */
+export interface Sample {
+  /** The image. */
+  readonly image: Image;
+  /** Its class, an integer >= 0. Only probes read it; leave it out of unlabelled data. */
+  readonly label?: number;
+}
+
+/** Images by index. Anything with a name, a length and `item` is a dataset: an object literal will do.
+ *
+ *  Worker threads cannot receive functions. A dataset with `reopen` is opened again in each worker
+ *  and read there; one without is read by the main thread, and workers make the views. */
+export interface Dataset {
+  /** Used in messages. */
+  readonly name: string;
+  /** Number of items, > 0. */
+  readonly length: number;
+  /** Names of the classes: label k is `classes[k]`. */
+  readonly classes?: readonly string[];
+  /** How a worker thread opens the same dataset. */
+  readonly reopen?: DatasetSource;
+  /** The item at 0 <= index < length; the same one each time. All images have the same number of
+   *  channels, and all or no items have a label. The data may be a view that stays valid, since it
+   *  is never written to. May throw or reject: the loader reports the index. */
+  item(index: number): Sample | Promise<Sample>;
+}
+
+/** A dataset as data: calling the export of the module with the options opens it. */
+export interface DatasetSource {
+  /** What `import()` takes in any thread: best an absolute URL, e.g. `import.meta.url`. */
+  readonly module: string;
+  /** Name of the exported function `(options) => Dataset | Promise<Dataset>`. */
+  readonly export: string;
+  /** Its argument; must survive `structuredClone`. Typed arrays over a SharedArrayBuffer are
+   *  shared between threads, not copied. */
+  readonly options?: unknown;
+}
+
+/** Opens a dataset from its source. Throws `reopen-failed` when that does not give the dataset of
+ *  the same name and length that the source came from. */
+export async function reopenDataset(
+  source: DatasetSource,
+  expected: { readonly name: string; readonly length: number },
+): Promise<Dataset> {
+  const where = `dataset "${expected.name}": export "${source.export}" of ${source.module}`;
+  let dataset: Dataset;
+  try {
+    const module = (await import(source.module)) as Record<string, unknown>;
+    const open = module[source.export];
+    if (typeof open !== "function") throw new TypeError("it is not a function");
+    dataset = await (open as (options: unknown) => Dataset | Promise<Dataset>)(source.options);
+  } catch (cause) {
+    throw new LejepaError(
+      "reopen-failed",
+      `${where} could not open it in a worker thread: ${messageOf(cause)}. Correct its "reopen", or leave "reopen" out: the main thread reads the items then.`,
+      { cause },
+    );
+  }
+  if (typeof dataset?.item !== "function" || dataset.length !== expected.length)
+    throw new LejepaError(
+      "reopen-failed",
+      `${where} gave ${dataset?.length} items in a worker thread instead of ${expected.length}. Let the options name the same data.`,
+    );
+  return dataset;
+}
+
+/** One item, checked. Rejects with `item-failed` when reading it throws and with `invalid-sample`
+ *  when what comes is not an image of 1 or 3 channels with an optional label. */
+export async function readItem(dataset: Dataset, index: number): Promise<Sample> {
+  let sample: Sample;
+  try {
+    sample = await dataset.item(index);
+  } catch (cause) {
+    throw new LejepaError(
+      "item-failed",
+      `dataset "${dataset.name}": item ${index} could not be read: ${messageOf(cause)}. Repair it or leave it out of the dataset.`,
+      { cause, index },
+    );
+  }
+  const fault = imageFault(sample?.image);
+  if (fault !== undefined)
+    throw new LejepaError(
+      "invalid-sample",
+      `dataset "${dataset.name}": the image of item ${index} ${fault}. Return { image: { height, width, channels, data } } from item().`,
+      { index },
+    );
+  const { label } = sample;
+  if (label !== undefined && !(Number.isInteger(label) && label >= 0 && label < 2 ** 31))
+    throw new LejepaError(
+      "invalid-sample",
+      `dataset "${dataset.name}": the label of item ${index} is ${String(label)}. Use an integer >= 0, or leave labels out.`,
+      { index },
+    );
+  return sample;
+}
+
+/** What an error says, whatever was thrown. */
+export const messageOf = (thrown: unknown): string =>
+  (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\.$/, "");

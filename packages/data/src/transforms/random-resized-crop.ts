@@ -1,0 +1,92 @@
+/** A window of random area and aspect ratio, stretched to the size of the view. The window is drawn
+ *  as torchvision's RandomResizedCrop draws it. Differs: values are taken bilinearly without
+ *  antialiasing, so that the crop can be composed with other geometric transforms. */
+import type { CoordinateMap } from "../coordinate-map.js";
+import { interval, type Interval } from "../fields.js";
+import type { Size } from "../image.js";
+import { logUniform, uniform, type Random } from "../random.js";
+import type { GeometricTransform } from "./transform.js";
+
+/** Takes a random window and stretches it to the size of the view. */
+export interface RandomResizedCropSpec {
+  /** Which transform. */
+  readonly name: "random-resized-crop";
+  /** Area of the window as a fraction of the image, uniform; [0.08, 1] by default. */
+  readonly scale?: Interval;
+  /** Width / height of the window, log-uniform; [3/4, 4/3] by default. */
+  readonly ratio?: Interval;
+}
+
+/** A window of an image, in pixels. */
+export interface Window extends Size {
+  readonly top: number;
+  readonly left: number;
+}
+
+/** Draws a window: up to ten tries of area and ratio until it fits in the image, then its place;
+ *  if none fits, the middle of the image with the nearest allowed ratio. */
+export function drawWindow(
+  random: Random,
+  { height: H, width: W }: Size,
+  scale: Interval,
+  ratio: Interval,
+): Window {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const area = H * W * uniform(random, scale);
+    const aspect = logUniform(random, ratio);
+    const width = roundHalfToEven(Math.sqrt(area * aspect));
+    const height = roundHalfToEven(Math.sqrt(area / aspect));
+    if (width > 0 && width <= W && height > 0 && height <= H) {
+      const top = Math.floor(random() * (H - height + 1));
+      const left = Math.floor(random() * (W - width + 1));
+      return { top, left, height, width };
+    }
+  }
+  let width = W;
+  let height = H;
+  if (W / H < ratio[0]) height = roundHalfToEven(W / ratio[0]);
+  else if (W / H > ratio[1]) width = roundHalfToEven(H * ratio[1]);
+  return { top: (H - height) >> 1, left: (W - width) >> 1, height, width };
+}
+
+/** Stretches a window over an image of the output size. Nothing outside the window is seen: up to
+ *  its edge the outermost pixels are continued, beyond it is nothing. */
+export const cropMap =
+  ({ top, left, height, width }: Window, output: Size): CoordinateMap =>
+  (points) => {
+    points.grid = undefined;
+    mapAxis(points.x, left, width, width / output.width);
+    mapAxis(points.y, top, height, height / output.height);
+  };
+
+function mapAxis(positions: Float64Array, first: number, side: number, scale: number): void {
+  for (let i = 0; i < positions.length; i++)
+    positions[i] = first + insideEdge((positions[i]! + 0.5) * scale - 0.5, side);
+}
+
+/** The nearest point between the first and last pixel centre, or NaN for a point off the pixels. */
+function insideEdge(position: number, side: number): number {
+  if (!(position >= -0.5 && position <= side - 0.5)) return NaN;
+  return position < 0 ? 0 : position > side - 1 ? side - 1 : position;
+}
+
+function roundHalfToEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** Draws: two uniforms for each try, then two. It is the only transform that draws a varying number
+ *  of times, as its model does. */
+export const randomResizedCrop: GeometricTransform<RandomResizedCropSpec> = {
+  kind: "geometric",
+  resizes: "to-output-size",
+  fields: {
+    scale: interval("optional", { min: 1e-6, max: 1 }),
+    ratio: interval("optional", { min: 1e-3, max: 1e3 }),
+  },
+  prepare:
+    ({ scale = [0.08, 1], ratio = [3 / 4, 4 / 3] }) =>
+    (random, input, output) =>
+      cropMap(drawWindow(random, input, scale, ratio), output),
+};

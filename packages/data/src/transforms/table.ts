@@ -1,0 +1,41 @@
+import { affine, type AffineSpec } from "./affine.js";
+import { brightnessContrast, type BrightnessContrastSpec } from "./brightness-contrast.js";
+import { elastic, type ElasticSpec } from "./elastic.js";
+import { gaussianBlur, type GaussianBlurSpec } from "./gaussian-blur.js";
+import { horizontalFlip, type HorizontalFlipSpec } from "./horizontal-flip.js";
+import { normalise, type NormaliseSpec } from "./normalise.js";
+import { randomResizedCrop, type RandomResizedCropSpec } from "./random-resized-crop.js";
+import { strokeThickness, type StrokeThicknessSpec } from "./stroke-thickness.js";
+import type { GeometricTransform, PhotometricTransform } from "./transform.js";
+
+/** One transform of a view, as data. */
+export type TransformSpec =
+  | RandomResizedCropSpec
+  | HorizontalFlipSpec
+  | AffineSpec
+  | ElasticSpec
+  | StrokeThicknessSpec
+  | BrightnessContrastSpec
+  | GaussianBlurSpec
+  | NormaliseSpec;
+
+/** Names of the transforms. */
+export type TransformName = TransformSpec["name"];
+
+type TransformTable = {
+  readonly [Name in TransformName]:
+    | GeometricTransform<Extract<TransformSpec, { name: Name }>>
+    | PhotometricTransform<Extract<TransformSpec, { name: Name }>>;
+};
+
+/** Every transform by its name: a gap does not compile. */
+export const transforms: TransformTable = {
+  "random-resized-crop": randomResizedCrop,
+  "horizontal-flip": horizontalFlip,
+  affine,
+  elastic,
+  "stroke-thickness": strokeThickness,
+  "brightness-contrast": brightnessContrast,
+  "gaussian-blur": gaussianBlur,
+  normalise,
+};

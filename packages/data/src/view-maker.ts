@@ -1,0 +1,171 @@
+import { composed, setToGrid, type CoordinateMap, type Points } from "./coordinate-map.js";
+import { floatImage, padImage, type FloatImage, type Image, type Size } from "./image.js";
+import type { Random } from "./random.js";
+import { resample } from "./resample.js";
+import { cropMap } from "./transforms/random-resized-crop.js";
+import { transforms, type TransformSpec } from "./transforms/table.js";
+import type { GeometricTransform, PhotometricTransform } from "./transforms/transform.js";
+import type { ViewSpec } from "./view-spec.js";
+
+/** Makes views one after another in memory that it keeps. */
+export interface ViewMaker {
+  /** Sets the image that the next views are made of. */
+  load(image: Image): void;
+  /** One view of the image. It stays valid until the next call. */
+  make(random: Random): FloatImage;
+}
+
+type Stage =
+  | { readonly kind: "photometric"; readonly apply: Apply }
+  | { readonly kind: "geometric"; readonly steps: readonly Step[] };
+type Apply = ReturnType<PhotometricTransform<TransformSpec>["prepare"]>;
+interface Step {
+  readonly resizes: "none" | "to-output-size";
+  readonly draw: ReturnType<GeometricTransform<TransformSpec>["prepare"]>;
+}
+
+/** Neighbouring geometric transforms form one stage. */
+function stagesOf(specs: readonly TransformSpec[]): Stage[] {
+  const stages: Stage[] = [];
+  let steps: Step[] = [];
+  for (const spec of specs) {
+    const transform = transforms[spec.name] as
+      GeometricTransform<TransformSpec> | PhotometricTransform<TransformSpec>;
+    if (transform.kind === "geometric") {
+      if (steps.length === 0) stages.push({ kind: "geometric", steps });
+      steps.push({ resizes: transform.resizes, draw: transform.prepare(spec) });
+    } else {
+      stages.push({ kind: "photometric", apply: transform.prepare(spec) });
+      steps = [];
+    }
+  }
+  return stages;
+}
+
+/** Stretches the whole image over the output; draws nothing. */
+const stretch: Step = {
+  resizes: "to-output-size",
+  draw: (_random, input, output) =>
+    isSameSize(input, output) ? undefined : cropMap({ top: 0, left: 0, ...input }, output),
+};
+
+const isSameSize = (a: Size, b: Size): boolean => a.height === b.height && a.width === b.width;
+
+/** Memory of one use, made anew only when another length is asked for. */
+function keptArray<A>(make: (length: number) => A): (length: number) => A {
+  let length = -1;
+  let kept: A;
+  return (wanted) => {
+    if (wanted !== length) kept = make((length = wanted));
+    return kept;
+  };
+}
+
+/** A maker of views as the specification says; it must have been checked. Work per view is a few
+ *  passes over typed arrays, without allocation for pixels. */
+export function createViewMaker(spec: Pick<ViewSpec, "size" | "transforms">): ViewMaker {
+  const stages = stagesOf(spec.transforms);
+  const crops = stages.some(
+    (stage) => stage.kind === "geometric" && stage.steps.some(({ resizes }) => resizes !== "none"),
+  );
+  if (spec.size !== undefined && !crops) {
+    const [first] = stages;
+    if (first?.kind === "geometric")
+      stages[0] = { kind: "geometric", steps: [stretch, ...first.steps] };
+    else stages.unshift({ kind: "geometric", steps: [stretch] });
+  }
+
+  // An image with its zero border; a border written once stays zero while the size is the same.
+  const keptPadded = (): ((image: Image) => Float32Array) => {
+    let shape = "";
+    let padded = new Float32Array(0);
+    return (image) => {
+      const { height, width, channels } = image;
+      const wanted = `${height}/${width}/${channels}`;
+      if (wanted !== shape) padded = new Float32Array((height + 2) * (width + 2) * channels);
+      shape = wanted;
+      padImage(image, padded);
+      return padded;
+    };
+  };
+  const padSource = keptPadded();
+  const padIntermediate = keptPadded();
+  const keptPoints = keptArray<Points>((length) => ({
+    x: new Float64Array(length),
+    y: new Float64Array(length),
+    grid: undefined,
+  }));
+  const keptOutput = keptArray((length) => new Float32Array(length));
+  const keptScratch = keptArray((length) => new Float32Array(length));
+
+  let source: Image | undefined;
+  let sourcePadded: Float32Array | undefined;
+  let sourceFloats: FloatImage | undefined;
+
+  const runGeometric = (steps: readonly Step[], image: Image, random: Random): Image => {
+    let size: Size = image;
+    const maps: CoordinateMap[] = [];
+    for (const { resizes, draw } of steps) {
+      const output: Size =
+        resizes === "to-output-size" && spec.size
+          ? { height: spec.size[0], width: spec.size[1] }
+          : resizes === "to-output-size"
+            ? { height: source!.height, width: source!.width }
+            : size;
+      const map = draw(random, size, output);
+      if (map !== undefined) maps.push(map);
+      size = output;
+    }
+    if (maps.length === 0) return image;
+    const { height, width } = size;
+    const { channels } = image;
+    const points = keptPoints(height * width);
+    setToGrid(points, size);
+    points.grid = { height, width };
+    composed(maps)(points);
+    const padded = image === source ? (sourcePadded ??= padSource(image)) : padIntermediate(image);
+    const data = keptOutput(height * width * channels);
+    resample(padded, image, channels, points, data);
+    return { height, width, channels, data };
+  };
+
+  return {
+    load(image) {
+      source = image;
+      sourcePadded = undefined;
+      sourceFloats = undefined;
+    },
+    make(random) {
+      if (source === undefined) throw new Error("make() needs an image: call load() first");
+      let image: Image = source;
+      const writable = (): FloatImage => {
+        if (image !== source) return image as FloatImage;
+        const { height, width, channels } = source;
+        const data = keptOutput(height * width * channels);
+        data.set((sourceFloats ??= floatImage(source)).data);
+        return { height, width, channels, data };
+      };
+      for (const stage of stages)
+        if (stage.kind === "geometric") image = runGeometric(stage.steps, image, random);
+        else {
+          const floats = writable();
+          stage.apply(random, floats, keptScratch(floats.data.length));
+          image = floats;
+        }
+      return writable();
+    },
+  };
+}
+
+/** One view of an image: the transforms in order, with numbers from the generator. The same image,
+ *  transforms and numbers give the same view, bit for bit; the image is left as it is.
+ *  Throws `invalid-views` where a transform does not suit the image. */
+export function makeView(
+  image: Image,
+  spec: Pick<ViewSpec, "size" | "transforms">,
+  random: Random,
+): FloatImage {
+  const maker = createViewMaker(spec);
+  maker.load(image);
+  return maker.make(random);
+}

@@ -1,0 +1,65 @@
+import type { BatchContent, BatchPlan } from "./assemble.js";
+import type { DatasetSource, Sample } from "./dataset.js";
+import { LejepaError, type DataErrorCode } from "./error.js";
+import type { ViewSpec } from "./view-spec.js";
+
+/** What a worker thread is started with. */
+export interface WorkerSetup {
+  readonly dataset: { readonly name: string; readonly length: number };
+  /** How to open the dataset; undefined when the samples come with each job. */
+  readonly source: DatasetSource | undefined;
+  readonly views: ViewSpec;
+  readonly seed: number;
+}
+
+/** One batch to make. */
+export interface WorkerJob {
+  readonly id: number;
+  readonly plan: BatchPlan;
+  readonly samples: readonly Sample[] | undefined;
+}
+
+/** What comes back. */
+export type WorkerReply =
+  | { readonly id: number; readonly content: BatchContent }
+  | { readonly id: number; readonly error: ErrorRecord };
+
+/** An error as data: structured cloning would drop its code and its index, and fails on errors that
+ *  carry functions. */
+export interface ErrorRecord {
+  readonly code: DataErrorCode | undefined;
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly index: number | undefined;
+  readonly cause: ErrorRecord | undefined;
+}
+
+/** The error as data, with its causes. */
+export function recordError(thrown: unknown): ErrorRecord {
+  if (!(thrown instanceof Error)) return recordError(new Error(String(thrown)));
+  const { name, message, stack, cause } = thrown;
+  const own = thrown instanceof LejepaError ? thrown : undefined;
+  return {
+    code: own?.code,
+    name,
+    message,
+    stack,
+    index: own?.index,
+    cause: cause === undefined || cause === thrown ? undefined : recordError(cause),
+  };
+}
+
+/** The error again. */
+export function errorOf(record: ErrorRecord): Error {
+  const cause = record.cause && errorOf(record.cause);
+  const error =
+    record.code === undefined
+      ? Object.assign(new Error(record.message, { cause }), { name: record.name })
+      : new LejepaError(record.code, record.message, {
+          cause,
+          ...(record.index !== undefined && { index: record.index }),
+        });
+  if (record.stack !== undefined) error.stack = record.stack;
+  return error;
+}
