@@ -81,10 +81,10 @@ export const elementwise = {
       g.op("Clip", [x, g.number(clipValueMin, x), g.number(clipValueMax, x)], x.shape, x.dtype),
   ),
   Select: kernel<SelectInputs>(({ condition, t, e }, _none, g) => {
-    // A vector condition chooses whole rows.
-    const rows = condition.shape.length === 1 && t.shape.length > 1;
-    const shape = [...condition.shape, ...t.shape.slice(1).map(() => 1)];
-    return g.where(rows ? g.reshape(condition, shape) : condition, t, e);
+    // tf.where broadcasts first; the old meaning of a vector, one choice for each row, does not reach here.
+    if (condition.shape.length !== t.shape.length)
+      throw new Error("The condition and the values should have the same rank.");
+    return g.where(condition, t, e);
   }),
 };
 

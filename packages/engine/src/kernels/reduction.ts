@@ -7,8 +7,6 @@ import {
   type ArgMaxInputs,
   type CumsumAttrs,
   type CumsumInputs,
-  type LogSoftmaxAttrs,
-  type LogSoftmaxInputs,
   type MaxAttrs,
   type MaxInputs,
   type SoftmaxAttrs,
@@ -70,11 +68,6 @@ function columnSums(
 const reduction = (op: ReduceOp) =>
   kernel<SumInputs, SumAttrs>(({ x }, { axis, keepDims }, g) => reduce(g, op, x, axis, keepDims));
 
-const extreme = (op: ReduceOp) =>
-  kernel<MaxInputs, MaxAttrs>(({ x }, { reductionIndices, keepDims }, g) =>
-    reduce(g, op, x, reductionIndices, keepDims),
-  );
-
 /** Whether any or all are true, as the largest or smallest of 0 and 1. */
 const truth = (op: ReduceOp) =>
   kernel<AllInputs, AllAttrs>(({ x }, { axis, keepDims }, g) =>
@@ -92,8 +85,11 @@ export const reductions = {
   Sum: reduction("ReduceSum"),
   Mean: reduction("ReduceMean"),
   Prod: reduction("ReduceProd"),
-  Max: extreme("ReduceMax"),
-  Min: extreme("ReduceMin"),
+  Max: kernel<MaxInputs, MaxAttrs>(({ x }, { reductionIndices, keepDims }, g) =>
+    reduce(g, "ReduceMax", x, reductionIndices, keepDims),
+  ),
+  // tf.min calls it axis, whatever tfjs's declaration says.
+  Min: reduction("ReduceMin"),
   All: truth("ReduceMin"),
   Any: truth("ReduceMax"),
   ArgMax: arg("ArgMax"),
@@ -125,9 +121,7 @@ export const reductions = {
   Softmax: kernel<SoftmaxInputs, SoftmaxAttrs>(({ logits }, { dim }, g) =>
     g.unary("Softmax", logits, { axis: positiveAxis(dim, logits.shape.length) }),
   ),
-  LogSoftmax: kernel<LogSoftmaxInputs, LogSoftmaxAttrs>(({ logits }, { axis }, g) =>
-    g.unary("LogSoftmax", logits, { axis: positiveAxis(axis, logits.shape.length) }),
-  ),
+  LogSoftmax: refuse("call tf.logSoftmax, which composes it"),
   Bincount: refuse("sum a one-hot matrix instead"),
   DenseBincount: refuse("sum a one-hot matrix instead"),
 };

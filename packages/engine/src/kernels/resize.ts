@@ -4,7 +4,6 @@ import type {
   ResizeBilinearAttrs,
   ResizeBilinearGradInputs,
   ResizeBilinearInputs,
-  ResizeNearestNeighborAttrs,
   ResizeNearestNeighborGradInputs,
   ResizeNearestNeighborInputs,
 } from "@tensorflow/tfjs-core";
@@ -82,20 +81,17 @@ const forward = (method: Method) =>
     },
   );
 
-/** tfjs leaves halfPixelCenters out of both gradients, whatever the forward pass did. */
+/** The transpose of the forward pass. tfjs leaves halfPixelCenters out of it, so that is refused, not imitated. */
 const backward = (method: Method) =>
-  kernel<
-    ResizeBilinearGradInputs & ResizeNearestNeighborGradInputs,
-    ResizeBilinearAttrs & ResizeNearestNeighborAttrs
-  >(({ images, dy }, attributes, g) => {
-    const [, h, w] = images.shape as Four;
-    const [, y, z] = dy.shape as Four;
-    const { alignCorners } = attributes;
-    const plain = { alignCorners, halfPixelCenters: false, size: [y, z] as [number, number] };
-    if (attributes.halfPixelCenters)
-      throw new Error("tfjs has no gradient of resizing with halfPixelCenters.");
-    return apply(g, dy, matrices(g, [h, w], [y, z], plain, method), "backward");
-  });
+  kernel<ResizeBilinearGradInputs & ResizeNearestNeighborGradInputs, ResizeBilinearAttrs>(
+    ({ images, dy }, { alignCorners, halfPixelCenters, size }, g) => {
+      if (halfPixelCenters)
+        throw new Error("tfjs has no gradient of resizing with halfPixelCenters; leave it off.");
+      const [, h, w] = images.shape as Four;
+      const attributes = { alignCorners, halfPixelCenters, size };
+      return apply(g, dy, matrices(g, [h, w], size, attributes, method), "backward");
+    },
+  );
 
 const outside = "transform images outside the step and pass them in as an input";
 

@@ -5,8 +5,6 @@ import {
   util,
   type BatchToSpaceNDAttrs,
   type BatchToSpaceNDInputs,
-  type BroadCastToAttrs,
-  type BroadcastToInputs,
   type ConcatAttrs,
   type ConcatInputs,
   type DepthToSpaceAttrs,
@@ -139,9 +137,7 @@ export const shape = {
       return g.expand(x, shape);
     return g.op("Tile", [x, g.list(reps)], shape, x.dtype);
   }),
-  BroadcastTo: kernel<BroadcastToInputs, BroadCastToAttrs>(({ x }, { shape }, g) =>
-    g.expand(x, shape),
-  ),
+  BroadcastTo: refuse("call tf.broadcastTo, which tiles"),
   PadV2: kernel<PadV2Inputs, PadV2Attrs>(({ x }, { paddings, constantValue }, g) =>
     g.pad(x, paddings, g.number(constantValue, x)),
   ),

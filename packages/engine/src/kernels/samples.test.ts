@@ -1,0 +1,108 @@
+import "@tensorflow/tfjs-backend-cpu";
+import "@lejepa/ops";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createEagerEngine } from "../eager-engine.js";
+import { createOnnxEngine } from "../onnx-engine.js";
+import type { Engine, InputValue, Step } from "../engine.js";
+import { samples, type Sample, type SampleInput } from "./samples.js";
+import { loweringTable } from "./table.js";
+
+let eager: Engine;
+let onnx: Engine;
+beforeAll(async () => {
+  eager = await createEagerEngine("cpu");
+  onnx = await createOnnxEngine({ threads: 1 });
+});
+afterAll(async () => {
+  await eager.dispose();
+  await onnx.dispose();
+});
+
+/** Numbers spread over the range without pattern or repetition: multiples of the golden ratio. */
+function valuesOf(
+  { shape, dtype, low = -2, high = 2, values }: SampleInput,
+  seed: number,
+): InputValue {
+  const size = shape.reduce((product, length) => product * length, 1);
+
+  if (values) return dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values);
+  const golden = (Math.sqrt(5) - 1) / 2;
+  return Float32Array.from(
+    { length: size },
+    (_, i) => low + (high - low) * (((i + 1) * golden + seed * 0.37) % 1),
+  );
+}
+
+/** Whether the kernel's gradient is compared too. */
+const differentiable = (kernel: string, { inputs, valuesOnly }: Sample): boolean =>
+  valuesOnly === undefined &&
+  tf.getGradient(kernel) != null &&
+  inputs.some(({ dtype }) => dtype !== "int32");
+
+/** The values y0, y1, .. and, weighted by numbers that tell elements apart, the gradients g0, g1, .. */
+function stepOf(kernel: string, sample: Sample): Step {
+  const names = sample.inputs.map((_, i) => `x${i}`);
+  const results = (inputs: tf.Tensor[]): tf.Tensor[] => [sample.run(...inputs)].flat();
+  return (_state, given) => {
+    const inputs = names.map((name) => given[name]!);
+    const outputs: Record<string, tf.Tensor> = {};
+    results(inputs).forEach((y, i) => (outputs[`y${i}`] = y));
+    if (differentiable(kernel, sample)) {
+      const floats = inputs.filter(({ dtype }) => dtype === "float32");
+      const weighted = (...xs: tf.Tensor[]): tf.Scalar => {
+        const all = inputs.map((input) => (input.dtype === "float32" ? xs.shift()! : input));
+        return tf.addN(
+          results(all)
+            .filter(({ dtype }) => dtype === "float32")
+            .map((y) => tf.sum(tf.mul(y, tf.reshape(tf.range(1, y.size + 1), y.shape)))),
+        );
+      };
+      tf.grads(weighted)(floats).forEach((g, i) => (outputs[`g${i}`] = tf.div(g, 10)));
+    }
+    return { state: {}, outputs };
+  };
+}
+
+async function compare(kernel: string, sample: Sample): Promise<void> {
+  const spec = {
+    state: {},
+    inputs: Object.fromEntries(
+      sample.inputs.map(({ shape, dtype }, i) => [`x${i}`, { shape, ...(dtype && { dtype }) }]),
+    ),
+  };
+  const inputs = Object.fromEntries(sample.inputs.map((input, i) => [`x${i}`, valuesOf(input, i)]));
+  const step = stepOf(kernel, sample);
+  const [expected, actual] = [await eager.compile(step, spec), await onnx.compile(step, spec)];
+  const [wanted, got] = [await expected.run(inputs), await actual.run(inputs)];
+  await expected.dispose();
+  await actual.dispose();
+  expect(Object.keys(got)).toEqual(Object.keys(wanted));
+  const tolerance = sample.tolerance ?? 1e-5;
+  for (const [name, { shape, data }] of Object.entries(wanted)) {
+    expect(got[name]!.shape, name).toEqual(shape);
+    const scale = name.startsWith("g") ? Math.max(1, ...data.map(Math.abs)) : 1;
+    data.forEach((value, i) => {
+      const other = got[name]!.data[i]!;
+      const allowed = tolerance * Math.max(scale, Math.abs(value));
+      const equal =
+        Object.is(value, other) || value === other || Math.abs(value - other) <= allowed;
+      expect(equal, `${name}[${i}] should be ${value}, got ${other}`).toBe(true);
+    });
+  }
+}
+
+describe("each lowered kernel gives what tfjs's cpu backend gives", () => {
+  for (const [kernel, rows] of Object.entries(samples))
+    test.each(rows)(`${kernel}: $title`, async (sample) => {
+      await compare(kernel, sample);
+    });
+});
+
+test("every lowered kernel has samples, and every sample's kernel is lowered", () => {
+  const lowered = Object.keys(loweringTable).filter(
+    (name) => typeof loweringTable[name] === "function",
+  );
+  expect(Object.keys(samples).sort()).toEqual(lowered.sort());
+  for (const rows of Object.values(samples)) expect(rows.length).toBeGreaterThan(0);
+});
