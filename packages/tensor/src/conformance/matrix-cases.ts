@@ -27,6 +27,19 @@ export const matrixCases: readonly ConformanceCase[] = [
     (k, a, b) => k.matMul(a, b, { transposeB: true }),
     { ...product, gradients: [tensor([2, 3], ...dA), tensor([2, 3], ...transposed(dB, 3))] },
   ),
+  // Square, so that a flag that is ignored changes no shape: [[1, 2], [3, 4]] x [[5, 6], [7, 8]].
+  ...gives(
+    "matMul/transposeA-square",
+    [tensor([2, 2], 1, 3, 2, 4), tensor([2, 2], 5, 6, 7, 8)],
+    (k, a, b) => k.matMul(a, b, { transposeA: true }),
+    tensor([2, 2], 19, 22, 43, 50),
+  ),
+  ...gives(
+    "matMul/transposeB-square",
+    [tensor([2, 2], 1, 2, 3, 4), tensor([2, 2], 5, 7, 6, 8)],
+    (k, a, b) => k.matMul(a, b, { transposeB: true }),
+    tensor([2, 2], 19, 22, 43, 50),
+  ),
   ...gives(
     "matMul/transposeA-and-B",
     [tensor([3, 2], ...transposed(a23.data, 2)), tensor([2, 3], ...transposed(b32.data, 3))],

@@ -1,0 +1,85 @@
+import "@tensorflow/tfjs-backend-cpu";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, expect, test, vi } from "vitest";
+import { runConformance } from "./conformance/run-conformance.js";
+import { tfjsAdapter } from "./tfjs.js";
+
+beforeAll(async () => {
+  tf.enableProdMode(); // no advertisement in the test output
+  await tf.setBackend("cpu");
+});
+
+test("scope disposes what is not in its result", () => {
+  const k = tfjsAdapter();
+  const before = tf.memory().numTensors;
+  const { kept } = k.scope(() => {
+    const x = k.fromArray([1, 2], [2]);
+    return { kept: k.exp(k.mul(x, 2)) };
+  });
+  expect(tf.memory().numTensors).toBe(before + 1);
+  k.dispose(kept);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test("a gradient leaves only its results behind", () => {
+  const k = tfjsAdapter();
+  const x = k.fromArray([3, 1, 2], [3]);
+  const before = tf.memory().numTensors;
+  const { value, grads } = k.valueAndGrad((y) => k.sum(k.square(k.sort(y, 0))), [x]);
+  expect(tf.memory().numTensors).toBe(before + 2);
+  tf.dispose([value, grads, x]);
+});
+
+test("a scope that disposes its result is noticed", async () => {
+  const k = tfjsAdapter();
+  const report = await runConformance({
+    ...k,
+    scope: (body) => {
+      const result = body();
+      tf.dispose(result as tf.TensorContainer);
+      return result;
+    },
+  });
+  expect(report.results.filter((r) => r.status === "failed").map((r) => r.id)).toEqual([
+    "scope/keeps-its-result",
+  ]);
+});
+
+test("no function of the contract but read and readSync looks at a value", async () => {
+  const k = tfjsAdapter();
+  const methods = ["data", "dataSync", "array", "arraySync", "buffer", "bufferSync"] as const;
+  const spies = methods.map((method) => vi.spyOn(tf.Tensor.prototype, method));
+  const looks = () => spies.reduce((total, spy) => total + spy.mock.calls.length, 0);
+  let allowed = 0;
+  await runConformance({
+    ...k,
+    read: async (x) => {
+      const before = looks();
+      const data = await k.read(x);
+      allowed += looks() - before;
+      return data;
+    },
+    readSync: (x) => {
+      const before = looks();
+      const data = k.readSync(x);
+      allowed += looks() - before;
+      return data;
+    },
+  });
+  expect(allowed).toBeGreaterThan(100);
+  expect(looks()).toBe(allowed);
+  spies.forEach((spy) => spy.mockRestore());
+});
+
+test("gradients of a program that loads tfjs-core alone are there for the adapter's own kernels", () => {
+  tfjsAdapter();
+  const x = tf.tensor1d([1, 2]);
+  expect([
+    ...tf
+      .grad((y) => tf.sum(tf.mul(tf.sin(y), y)))(x)
+      .dataSync(),
+  ]).toEqual([
+    expect.closeTo(Math.sin(1) + Math.cos(1), 5),
+    expect.closeTo(Math.sin(2) + 2 * Math.cos(2), 5),
+  ]);
+});
