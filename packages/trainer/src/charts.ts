@@ -19,12 +19,14 @@ const terms = [
   { key: "sigreg", title: "SIGReg", colour: "#3ca951" },
 ] as const;
 
-const stepAxis = {
+const stepAxis = (metrics: readonly StepMetrics[]): Plot.ScaleOptions => ({
   label: "step",
   labelAnchor: "center",
   labelArrow: "none",
   labelOffset: 36,
-} as const;
+  // No ticks between two steps.
+  ticks: Math.max(1, Math.min(10, metrics.length - 1)),
+});
 const component = { labelAnchor: "center", labelArrow: "none", labelOffset: 40, ticks: 5 } as const;
 
 /** The curves of the loss chart, for its legend. */
@@ -45,13 +47,14 @@ export function lossChart(metrics: readonly StepMetrics[]): string {
     height: 320,
     marginLeft: 56,
     marginBottom: 40,
-    x: stepAxis,
+    x: stepAxis(metrics),
     y: { type: "log", label: "value (log scale)", grid: true, ticks: 6, tickFormat: ".3~g" },
     color: { domain: terms.map(({ title }) => title), range: terms.map(({ colour }) => colour) },
     marks: [
       Plot.line(rows, {
         x: "step",
         y: "value",
+        z: "title",
         stroke: "title",
         strokeOpacity: 0.25,
         strokeWidth: 1,
@@ -60,7 +63,7 @@ export function lossChart(metrics: readonly StepMetrics[]): string {
         rows,
         Plot.windowY(
           { k: window, anchor: "middle" },
-          { x: "step", y: "value", stroke: "title", strokeWidth: 2 },
+          { x: "step", y: "value", z: "title", stroke: "title", strokeWidth: 2 },
         ),
       ),
     ],
@@ -74,7 +77,7 @@ export function learningRateChart(metrics: readonly StepMetrics[]): string {
     height: 150,
     marginLeft: 56,
     marginBottom: 40,
-    x: stepAxis,
+    x: stepAxis(metrics),
     y: { label: "learning rate", grid: true, ticks: 3, tickFormat: String, zero: true },
     marks: [Plot.line(thinned(metrics), { x: "step", y: "lr", stroke: "currentColor" })],
   });

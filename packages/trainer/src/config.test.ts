@@ -48,7 +48,7 @@ test.each<[key: string, value: unknown, allowed: RegExp]>([
   ["steps", 2.5, /whole number of at least 1, got 2\.5/],
   ["epochs", -1, /whole number of at least 1, got -1/],
   ["batchSize", "64", /whole number of at least 2, got "64"/],
-  ["lambda", 1.5, /number from 0 to 1, got 1\.5/],
+  ["lambda", 1.5, /number from 0 to 1 when combine is "convex", got 1\.5/],
   ["lambda", Number.NaN, /number of at least 0, got NaN/],
   ["learningRate", 0, /number above 0, got 0/],
   ["learningRate", Infinity, /number above 0/],
