@@ -15,8 +15,7 @@ export function packageBuild(packageFolder: string): Options {
     target: "es2022",
     platform: "node",
     tsconfig: "../../tsconfig.build.json",
-    // TypeScript 6 calls the baseUrl that tsup sets deprecated.
-    dts: { compilerOptions: { ignoreDeprecations: "6.0" } },
+    dts: true,
     sourcemap: true,
     splitting: true,
     clean: false,

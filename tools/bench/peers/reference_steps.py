@@ -13,24 +13,50 @@ import time
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 VIEWS, SAMPLES, SLICES, KNOTS, T_MAX, LAMBDA = 4, 128, 256, 17, 3.0, 0.05
+
+
+class Attention(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads, self.qkv, self.proj = heads, nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x):
+        b, n, d = x.shape
+        q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, d))
+
+
+class Mlp(nn.Module):
+    def __init__(self, dim, ratio):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(dim, ratio * dim), nn.Linear(ratio * dim, dim)
+
+    def forward(self, x):
+        h = self.fc1(x)
+        return self.fc2(h * torch.sigmoid(1.702 * h))
 
 
 class Block(nn.Module):
     def __init__(self, dim, heads, ratio):
         super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
-        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.fc1, self.fc2 = nn.Linear(dim, ratio * dim), nn.Linear(ratio * dim, dim)
+        self.norm1, self.attn = nn.LayerNorm(dim, eps=1e-6), Attention(dim, heads)
+        self.norm2, self.mlp = nn.LayerNorm(dim, eps=1e-6), Mlp(dim, ratio)
 
     def forward(self, x):
-        b, n, d = x.shape
-        q, k, v = self.qkv(self.norm1(x)).reshape(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        x = x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, d))
-        h = self.fc1(self.norm2(x))
-        return x + self.fc2(h * torch.sigmoid(1.702 * h))
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class PatchEmbed(nn.Module):
+    def __init__(self, dim, patch):
+        super().__init__()
+        self.proj = nn.Conv2d(1, dim, patch, patch)
+
+    def forward(self, x):
+        return self.proj(x).flatten(2).transpose(1, 2)
 
 
 class ViT(nn.Module):
@@ -38,18 +64,33 @@ class ViT(nn.Module):
 
     def __init__(self, patch=7, depth=3, heads=4, ratio=4):
         super().__init__()
-        self.embed = nn.Conv2d(1, self.dim, patch, patch)
-        self.position = nn.Parameter(0.02 * torch.randn(1, (28 // patch) ** 2, self.dim))
+        self.patch_embed = PatchEmbed(self.dim, patch)
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, (28 // patch) ** 2, self.dim))
         self.blocks = nn.Sequential(*[Block(self.dim, heads, ratio) for _ in range(depth)])
         self.norm = nn.LayerNorm(self.dim, eps=1e-6)
 
     def forward(self, x):
-        tokens = self.embed(x).flatten(2).transpose(1, 2) + self.position
-        return self.norm(self.blocks(tokens)).mean(1)
+        return self.norm(self.blocks(self.patch_embed(x) + self.pos_embed)).mean(1)
 
 
-def conv_bn(i, o, k, s):
-    return nn.Sequential(nn.Conv2d(i, o, k, s, 1, bias=False), nn.BatchNorm2d(o))
+class ConvBatchNorm(nn.Module):
+    def __init__(self, inputs, outputs, kernel, stride):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, 1, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+class Stage(ConvBatchNorm):
+    def __init__(self, inputs, outputs, last):
+        super().__init__(inputs, outputs, 3, 2)
+        self.residual = None if last else ConvBatchNorm(outputs, outputs, 3, 1)
+
+    def forward(self, x):
+        h = F.relu(super().forward(x))
+        return h if self.residual is None else F.relu(h + self.residual(h))
 
 
 class ConvNet(nn.Module):
@@ -57,12 +98,11 @@ class ConvNet(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.c1, self.c2, self.c3, self.c4 = conv_bn(1, 32, 4, 2), conv_bn(32, 64, 3, 2), conv_bn(64, 64, 3, 1), conv_bn(64, 128, 3, 2)
+        self.stem = ConvBatchNorm(1, 32, 4, 2)
+        self.stages = nn.Sequential(Stage(32, 64, last=False), Stage(64, 128, last=True))
 
     def forward(self, x):
-        h = F.relu(self.c2(F.relu(self.c1(x))))
-        h = F.relu(h + self.c3(h))
-        return F.relu(self.c4(h)).mean((2, 3))
+        return self.stages(F.relu(self.stem(x))).mean((2, 3))
 
 
 class Objective(nn.Module):
@@ -91,18 +131,50 @@ class Objective(nn.Module):
         return (1 - LAMBDA) * prediction + LAMBDA * sigreg
 
 
+def adamw(model):
+    """Decay on matrices only: not on norms, biases and positions."""
+    decays = {p for name, p in model.named_parameters() if p.ndim > 1 and "pos_embed" not in name}
+    groups = [
+        {"params": [p for p in model.parameters() if p in decays]},
+        {"params": [p for p in model.parameters() if p not in decays], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=2e-3, weight_decay=0.05, fused=True)
+
+
+def update(model, loss_of, optimizer, rate, images, directions):
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+    loss = loss_of(images, directions)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def replay(model, tensors):
+    """The losses of training from given weights on given images [K, B, H, W, C], directions [K, D, M] and rates [K]."""
+    weights = {name[len("state."):]: value for name, value in tensors.items() if name.startswith("state.")}
+    head = {name[len("projector."):]: value for name, value in weights.items() if name.startswith("projector.")}
+    model.encoder.load_state_dict({name: value for name, value in weights.items() if not name.startswith("projector.")})
+    model.projector.load_state_dict(head)
+    optimizer = adamw(model)
+    steps = zip(tensors["rates"].tolist(), tensors["images"].permute(0, 1, 4, 2, 3), tensors["directions"])
+    print(json.dumps([update(model, model, optimizer, rate, x.contiguous(), a) for rate, x, a in steps]))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", choices=["vit", "conv"], required=True)
     parser.add_argument("--mode", choices=["eager", "compile"], required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--replay", help="safetensors file of weights and inputs: print the losses of training on it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     model = Objective(ViT() if options.model == "vit" else ConvNet())
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    other = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decayed}, {"params": other, "weight_decay": 0.0}], lr=2e-3, weight_decay=0.05, fused=True)
+    if options.replay:
+        return replay(model, load_file(options.replay))
+    optimizer = adamw(model)
     loss_of = torch.compile(model) if options.mode == "compile" else model
     pool = [torch.randn(VIEWS * SAMPLES, 1, 28, 28) for _ in range(4)]
     done = 0
@@ -112,15 +184,9 @@ def main():
         images, directions = pool[done % len(pool)], F.normalize(torch.randn(16, SLICES), dim=0)
         done += 1
         start = time.perf_counter()
-        for group in optimizer.param_groups:
-            group["lr"] = 2e-3 / (1 + done / 1000)
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(images, directions)
-        loss.backward()
-        optimizer.step()
-        value = loss.item()
+        loss = update(model, loss_of, optimizer, 2e-3 / (1 + done / 1000), images, directions)
         elapsed = 1000 * (time.perf_counter() - start)
-        assert value == value, "the loss is not a number"
+        assert loss == loss, "the loss is not a number"
         return elapsed
 
     for _ in range(4):

@@ -1,0 +1,107 @@
+import { resolve } from "node:path";
+import { encoderNames } from "@lejepa/encoders";
+import { mnistPreset, train, type TrainConfigInput } from "@lejepa/trainer";
+import { Option, type Command } from "commander";
+import { numberBetween, positiveNumber, wholeNumber } from "../arguments.js";
+import { interruptSignal } from "../interrupt.js";
+import { printJson } from "../print-json.js";
+import { trainingProgress } from "../progress.js";
+import { summary } from "../summary.js";
+
+interface TrainFlags extends Omit<TrainConfigInput, "source"> {
+  run?: string;
+  lr?: number;
+  resume?: true;
+  json?: true;
+}
+
+/** `lejepa train SOURCE`: pretrains an encoder and leaves a run folder. */
+export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): void {
+  const atLeast1 = wholeNumber(1);
+  program
+    .command("train")
+    .description("Pretrain an encoder on the unlabelled images of SOURCE; leaves a run folder.")
+    .argument("<source>", "dataset: mnist")
+    .option("--run <dir>", "run folder, new or empty (default: runs/SOURCE-DATE-TIME)")
+    .option("--encoder <name>", `one of ${encoderNames().join(", ")} ${preset("encoder")}`)
+    .option("--image-size <n>", `side of the images in pixels ${preset("imageSize")}`, atLeast1)
+    .addOption(
+      new Option("--epochs <n>", "passes over the images").argParser(atLeast1).conflicts("steps"),
+    )
+    .option("--steps <n>", `training steps ${preset("steps")}`, atLeast1)
+    .option("--batch-size <n>", `images in a step ${preset("batchSize")}`, wholeNumber(2))
+    .option("--views <n>", `views of each image ${preset("views")}`, atLeast1)
+    .option(
+      "--lambda <x>",
+      `weight of SIGReg against prediction, 0 to 1 ${preset("lambda")}`,
+      numberBetween(0, 1),
+    )
+    .option("--slices <n>", `random directions in a step ${preset("slices")}`, atLeast1)
+    .option("--lr <x>", `highest learning rate ${preset("learningRate")}`, positiveNumber)
+    .option("--seed <n>", `every random draw follows from it ${preset("seed")}`, wholeNumber(0))
+    .addOption(
+      new Option("--engine <name>", `what computes the steps ${preset("engine")}`).choices([
+        "auto",
+        "onnx",
+        "eager",
+      ]),
+    )
+    .option(
+      "--workers <n>",
+      `threads that make views; 0 makes them in between ${preset("workers")}`,
+      wholeNumber(0),
+    )
+    .option(
+      "--checkpoint-every <n>",
+      `steps between checkpoints ${preset("checkpointEvery")}`,
+      atLeast1,
+    )
+    .option("--probe", "measure linear probe and kNN of the frozen features at the end")
+    .option("--resume", "go on from the last checkpoint of --run")
+    .option("--json", "print one JSON object as the last line of standard output")
+    .addHelpText(
+      "after",
+      `
+Ctrl-C finishes the step at hand and writes a checkpoint.
+
+Examples:
+  lejepa train mnist --probe
+  lejepa train mnist --run runs/small --steps 300 --encoder conv_mnist
+  lejepa train mnist --run runs/small --resume`,
+    )
+    .action(async (source: string, flags: TrainFlags, command: Command) => {
+      const { run, lr, resume, json, ...config } = flags;
+      if (resume === true && run === undefined)
+        command.error("--resume needs --run DIR: the run to go on with.", { exitCode: 2 });
+      const interrupt = interruptSignal();
+      const progress = trainingProgress();
+      try {
+        const result = await train(
+          { ...config, source, learningRate: lr },
+          {
+            run: run ?? newRunFolder(source),
+            resume: resume ?? false,
+            signal: interrupt.signal,
+            callbacks: progress.callbacks,
+          },
+        );
+        progress.stop();
+        if (json) printJson({ ...result, ...result.probes?.trained });
+        else process.stdout.write(summary(result));
+        if (result.status === "interrupted") exit(1);
+      } finally {
+        progress.stop();
+        interrupt.ignore();
+      }
+    });
+}
+
+/** How the help shows the default of an option. */
+function preset(key: keyof typeof mnistPreset): string {
+  return `(default: ${String(mnistPreset[key])})`;
+}
+
+function newRunFolder(source: string): string {
+  const now = new Date().toISOString().replace(/\..*$/, "").replace("T", "-").replaceAll(":", "");
+  return resolve("runs", `${source}-${now}`);
+}

@@ -1,0 +1,72 @@
+import type { TrainCallbacks } from "@lejepa/trainer";
+import { SingleBar } from "cli-progress";
+
+/** A bar on standard error: redrawn on a terminal, a line every few seconds elsewhere. */
+function bar(format: string): SingleBar {
+  return new SingleBar({
+    format,
+    stream: process.stderr,
+    hideCursor: true,
+    barsize: 24,
+    barCompleteChar: "━",
+    barIncompleteChar: "─",
+    etaBuffer: 50,
+    noTTYOutput: true,
+    notTTYSchedule: 5000,
+    // The process has its own answer to Ctrl-C.
+    gracefulExit: false,
+  });
+}
+
+/** Shows how training goes: the phase, then a bar with step, loss terms, throughput and time left. */
+export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } {
+  let current: SingleBar | undefined;
+  const stop = (): void => {
+    current?.stop();
+    current = undefined;
+  };
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  return {
+    stop,
+    callbacks: {
+      onPhase(phase) {
+        stop();
+        if (phase === "load") say("Opening the images");
+        if (phase === "compile") say("Compiling the step");
+      },
+      onStart({ config, run, engineDescription, resumedFrom }) {
+        const from = resumedFrom === null ? "" : `, from step ${resumedFrom}`;
+        say(
+          `Training ${config.encoder}: ${config.steps} steps of ${config.batchSize} images x ${config.views} views${from}\n` +
+            `  on ${engineDescription}\n  into ${run}`,
+        );
+        current = bar(
+          "{bar} {value}/{total} | prediction {prediction} | sigreg {sigreg} | {rate} images/s | {eta_formatted} left",
+        );
+        const nothing = { prediction: "-", sigreg: "-", rate: "-" };
+        current.start(config.steps, resumedFrom ?? 0, nothing);
+      },
+      onStep({ step, prediction, sigreg, imagesPerSecond }) {
+        current?.update(step, {
+          prediction: prediction.toFixed(4),
+          sigreg: sigreg.toFixed(3),
+          rate: imagesPerSecond,
+        });
+      },
+      onProbe(done, total) {
+        if (current === undefined) {
+          say("Probing the untrained and the trained encoder");
+          current = embeddingBar(total);
+        }
+        current.update(done);
+      },
+    },
+  };
+}
+
+/** A started bar that counts embedded images. */
+export function embeddingBar(total: number): SingleBar {
+  const started = bar("{bar} {value}/{total} images embedded | {eta_formatted} left");
+  started.start(total, 0);
+  return started;
+}

@@ -1,0 +1,33 @@
+import { join } from "node:path";
+import type { TrainResult } from "@lejepa/trainer";
+
+/** What a finished or interrupted run has to say to a person. */
+export function summary(result: TrainResult): string {
+  const { status, run, steps, probes, phases, seconds, engineDescription } = result;
+  const lines: string[] = [""];
+  if (status === "already-finished")
+    lines.push(`This run had finished already, after ${steps} steps.`);
+  else if (status === "interrupted")
+    lines.push(`Interrupted after ${steps} steps; a checkpoint was written.`);
+  else lines.push(`Finished ${steps} steps on ${engineDescription}.`);
+  if (probes !== null) {
+    const row = (name: string, kind: "linear" | "knn"): string =>
+      `  ${name.padEnd(22)}${percent(probes.untrained[kind])}   ${percent(probes.trained[kind])}`;
+    lines.push(
+      "",
+      `  ${"test accuracy".padEnd(22)}untrained   trained`,
+      row("linear probe", "linear"),
+      row("kNN (k = 20)", "knn"),
+    );
+  }
+  const times = Object.entries(phases).map(([phase, time]) => `${phase} ${time.toFixed(1)} s`);
+  lines.push("", `  time    ${times.join(", ")}; ${seconds.toFixed(1)} s in all`);
+  lines.push(`  report  ${join(run, "report.html")}`);
+  if (status === "interrupted")
+    lines.push("", `Go on with: lejepa train SOURCE --run ${run} --resume`);
+  return `${lines.join("\n")}\n`;
+}
+
+function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(2)} %`.padStart(9);
+}

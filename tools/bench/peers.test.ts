@@ -1,0 +1,73 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { toTorch } from "@lejepa/encoders";
+import { createEngine } from "@lejepa/engine";
+import type { HostTensor } from "@lejepa/ops";
+import { encodeSafetensors } from "@lejepa/trainer";
+import { expect, test } from "vitest";
+import { needs } from "../backends.js";
+import { models, normalImages, referenceStep } from "./step.js";
+
+const steps = 5;
+const seed = 3;
+
+test.each(models)(
+  "the %s step and its PyTorch twin train to the same losses",
+  async (model, context) => {
+    needs("python", context as never);
+    const definition = referenceStep(model);
+    const state = definition.initialState(seed);
+    const images = Array.from({ length: steps }, (_, i) => normalImages(i));
+    const moments = images.map((_, step) => ({ step, learningRate: 2e-3 / (1 + step), seed }));
+    const inputs = moments.map((moment, i) => definition.inputsAt(moment, images[i]!));
+
+    const engine = await createEngine("onnx");
+    const compiled = await engine.compile(definition.step, { state, inputs: definition.inputs });
+    const losses: number[] = [];
+    for (const input of inputs) losses.push((await compiled.run(input)).loss!.data[0]!);
+    await engine.dispose();
+
+    const given: Record<string, HostTensor> = {
+      images: stack(images, [images[0]!.length / 784, 28, 28, 1]),
+      directions: stack(
+        inputs.map(({ directions }) => directions as Float32Array),
+        definition.inputs["directions"]!.shape,
+      ),
+      rates: stack(
+        moments.map(({ learningRate }) => Float32Array.of(learningRate)),
+        [],
+      ),
+    };
+    for (const part of [definition.encoder, definition.head])
+      for (const [name, tensor] of Object.entries(toTorch(part, state)))
+        given[`state.${name}`] = tensor;
+    expect(relativeDifference(losses, twinLosses(model, given))).toBeLessThan(1e-4);
+  },
+);
+
+/** What PyTorch makes of the same weights and inputs. */
+function twinLosses(model: string, given: Record<string, HostTensor>): number[] {
+  const folder = mkdtempSync(join(tmpdir(), "lejepa-twin-"));
+  try {
+    const file = join(folder, "given.safetensors");
+    writeFileSync(file, encodeSafetensors(given));
+    const script = join(import.meta.dirname, "peers", "reference_steps.py");
+    const args = [script, "--model", model, "--mode", "eager", "--threads", "2", "--replay", file];
+    return JSON.parse(execFileSync("python3", args, { encoding: "utf8" })) as number[];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function stack(parts: readonly Float32Array[], shape: readonly number[]): HostTensor {
+  const data = new Float32Array(parts.length * parts[0]!.length);
+  parts.forEach((part, i) => data.set(part, i * part.length));
+  return { shape: [parts.length, ...shape], data };
+}
+
+function relativeDifference(ours: readonly number[], theirs: readonly number[]): number {
+  expect(theirs).toHaveLength(ours.length);
+  return Math.max(...ours.map((loss, i) => Math.abs(loss - theirs[i]!) / Math.abs(theirs[i]!)));
+}
