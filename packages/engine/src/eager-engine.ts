@@ -108,7 +108,7 @@ class EagerStep implements CompiledStep {
       );
       // A clone shares the data, so one tensor may be returned under two names or passed straight through.
       const next = Object.fromEntries(
-        Object.entries(result.state).map(([name, tensor]) => [name, tf.keep(tensor.clone())]),
+        Object.keys(this.#declared).map((name) => [name, tf.keep(result.state[name]!.clone())]),
       );
       tf.dispose(state as tf.NamedTensorMap);
       this.#state = next;

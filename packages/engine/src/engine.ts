@@ -15,8 +15,8 @@ export interface InputSpec {
 }
 
 /** What {@link CompiledStep.run} accepts for one input: the elements row-major, a host tensor of the declared shape,
- *  or a number for an input of one element. Typed arrays are read in place, never copied, so leave them alone until
- *  the returned promise settles. */
+ *  or a number for an input of one element. Typed arrays are read in place (only those over shared memory are copied by
+ *  the onnx engine), so leave them alone until the returned promise settles. */
 export type InputValue = Float32Array | Int32Array | HostTensor | number;
 
 /** What a step is compiled for. */

@@ -131,6 +131,10 @@ function openSession(
   });
 }
 
+/** onnxruntime-node reads arrays in place, but takes none over shared memory: those alone are copied. */
+const unshared = <A extends Float32Array | Int32Array>(data: A): A =>
+  data.buffer instanceof SharedArrayBuffer ? (data.slice() as A) : data;
+
 type Buffers = Readonly<Record<string, Tensor>>;
 
 class OnnxStep implements CompiledStep {
@@ -177,10 +181,11 @@ class OnnxStep implements CompiledStep {
       for (const [name, tensor] of Object.entries(this.#current)) feeds[port.state(name)] = tensor;
       const values = readInputs(this.inputs, given);
       this.inputs.forEach(({ name, shape, dtype }, i) => {
+        const data = unshared(values[i]!);
         const tensor =
           dtype === "int32"
-            ? new this.runtime.Tensor("int32", values[i] as Int32Array, shape)
-            : new this.runtime.Tensor("float32", values[i] as Float32Array, shape);
+            ? new this.runtime.Tensor("int32", data as Int32Array, shape)
+            : new this.runtime.Tensor("float32", data as Float32Array, shape);
         feeds[port.input(name)] = tensor;
       });
       // The next state goes into the spare set; outputs go into arrays that become the caller's.

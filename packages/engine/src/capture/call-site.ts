@@ -12,6 +12,8 @@ function isInternal(frame: string): boolean {
   if (/\.test\.[cm]?[jt]s/.test(frame)) return false;
   return (
     frame.includes("@tensorflow/") ||
+    // Where its source maps say that it was.
+    /[\\/]tfjs-(core|backend-\w+)[\\/]src[\\/]/.test(frame) ||
     /node_modules[\\/]@lejepa[\\/]/.test(frame) ||
     frame.includes(ownFolder) ||
     /[\\/]packages[\\/](ops|engine)[\\/](src|dist)[\\/]/.test(frame) ||

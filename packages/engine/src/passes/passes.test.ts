@@ -1,0 +1,247 @@
+import { describe, expect, test } from "vitest";
+import type { Graph, Shape, Value } from "../graph/graph.js";
+import { newValue } from "../graph/graph.js";
+import { verify } from "../graph/verify.js";
+import { OnnxBuilder } from "../onnx/builder.js";
+import { encode } from "../onnx/encode.js";
+import { loadOnnxRuntime } from "../onnx-engine.js";
+import { commonSubexpressions } from "./common-subexpressions.js";
+import { deadCode } from "./dead-code.js";
+import { identities } from "./identities.js";
+import { lateBroadcasts } from "./late-broadcasts.js";
+import type { Pass } from "./rewrite-nodes.js";
+import { rewriteNodes } from "./rewrite-nodes.js";
+import { runPasses } from "./run-passes.js";
+import { uniformConstants } from "./uniform-constants.js";
+
+/** y = f(x) with x [2, 3, 1] of float32. */
+function graphOf(build: (g: OnnxBuilder, x: Value) => Value, shape: Shape = [2, 3, 1]): Graph {
+  const x = newValue(shape, "float32");
+  const g = new OnnxBuilder();
+  const y = build(g, x);
+  return g.finish([{ name: "x", value: x }], [{ name: "y", value: y }]);
+}
+
+async function evaluate(graph: Graph): Promise<number[]> {
+  const { InferenceSession, Tensor } = await loadOnnxRuntime();
+  const session = await InferenceSession.create(encode(graph), {
+    graphOptimizationLevel: "disabled",
+    logSeverityLevel: 3,
+  });
+  const { shape } = graph.inputs[0]!.value;
+  const size = shape.reduce((product, length) => product * length, 1);
+  const x = new Tensor(
+    "float32",
+    Float32Array.from({ length: size }, (_, i) => i - 2.5),
+    shape,
+  );
+  const { y } = await session.run({ x });
+  await session.release();
+  return Array.from(y!.data as Float32Array);
+}
+
+const ops = ({ nodes }: Graph): string[] => nodes.map(({ op }) => op);
+
+interface Case {
+  readonly title: string;
+  readonly pass: Pass;
+  readonly build: (g: OnnxBuilder, x: Value) => Value;
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+}
+
+const cases: readonly Case[] = [
+  {
+    title: "what no output needs is dropped",
+    pass: deadCode,
+    build: (g, x) => {
+      g.unary("Sin", x);
+      return g.unary("Cos", x);
+    },
+    before: ["Sin", "Cos"],
+    after: ["Cos"],
+  },
+  {
+    title: "an operation with one needed result of two is kept",
+    pass: deadCode,
+    build: (g, x) => g.split(x, [1, 1], 0)[1]!,
+    before: ["Split"],
+    after: ["Split"],
+  },
+  {
+    title: "the same operation on the same operands runs once, the same literals included",
+    pass: commonSubexpressions,
+    build: (g, x) =>
+      g.add(g.mul(g.unary("Sin", x), g.uniform(2)), g.mul(g.unary("Sin", x), g.uniform(2))),
+    before: ["Sin", "Mul", "Sin", "Mul", "Add"],
+    after: ["Sin", "Mul", "Add"],
+  },
+  {
+    title: "operations that differ in an attribute, a literal or the order of operands stay apart",
+    pass: commonSubexpressions,
+    build: (g, x) => {
+      const a = g.transpose(x, [0, 2, 1]);
+      const b = g.transpose(x, [2, 0, 1]);
+      const difference = g.sub(g.sub(x, g.uniform(2)), g.sub(g.uniform(2), x));
+      return g.add(g.reshape(g.add(a, g.transpose(b, [1, 0, 2])), x.shape), difference);
+    },
+    before: ["Transpose", "Transpose", "Sub", "Sub", "Sub", "Transpose", "Add", "Reshape", "Add"],
+    after: ["Transpose", "Transpose", "Sub", "Sub", "Sub", "Transpose", "Add", "Reshape", "Add"],
+  },
+  {
+    title: "reshapes in a row become one, and none where the shape comes back",
+    pass: identities,
+    build: (g, x) => g.unary("Sin", g.reshape(g.reshape(g.reshape(x, [6]), [3, 2]), [2, 3, 1])),
+    before: ["Reshape", "Reshape", "Reshape", "Sin"],
+    after: ["Reshape", "Reshape", "Sin"],
+  },
+  {
+    title: "a transpose and its inverse vanish",
+    pass: identities,
+    build: (g, x) => {
+      const wide = g.expand(x, [2, 3, 4]);
+      return g.transpose(g.transpose(wide, [2, 0, 1]), [1, 2, 0]);
+    },
+    before: ["Expand", "Transpose", "Transpose"],
+    after: ["Expand", "Transpose"],
+  },
+  {
+    title: "a transpose that moves only axes of length 1 becomes a reshape",
+    pass: identities,
+    build: (g, x) => g.transpose(x, [2, 0, 1]),
+    before: ["Transpose"],
+    after: ["Reshape"],
+  },
+  {
+    title: "a transpose that moves elements stays",
+    pass: identities,
+    build: (g, x) => g.transpose(x, [1, 0, 2]),
+    before: ["Transpose"],
+    after: ["Transpose"],
+  },
+  {
+    title: "a reduction over axes of length 1 becomes a reshape",
+    pass: identities,
+    build: (g, x) => g.reduce("ReduceMean", x, [2], "drop"),
+    before: ["ReduceMean"],
+    after: ["Reshape"],
+  },
+  {
+    title: "a slice of everything vanishes, one that reverses stays",
+    pass: identities,
+    build: (g, x) => g.slice(g.slice(x, [0, 0, 0], [2, 3, 1]), [1, 0, 0], [-1, 3, 1], [-1, 1, 1]),
+    before: ["Slice", "Slice"],
+    after: ["Slice"],
+  },
+  {
+    title: "arithmetic on uniform constants is done once",
+    pass: uniformConstants,
+    build: (g, x) => {
+      const half = g.div(g.expand(g.uniform(1), [2, 3, 1]), g.uniform(2, [2, 3, 1]));
+      return g.mul(x, g.unary("Sqrt", g.reshape(half, [2, 3, 1])));
+    },
+    before: ["Expand", "Div", "Reshape", "Sqrt", "Mul"],
+    after: ["Mul"],
+  },
+  {
+    title: "times 1 and plus 0 vanish, and leave a broadcast where they were one",
+    pass: uniformConstants,
+    build: (g, x) => g.mul(g.add(g.div(x, g.uniform(1)), g.uniform(0)), g.uniform(1, [2, 3, 4])),
+    before: ["Div", "Add", "Mul"],
+    after: ["Expand"],
+  },
+  {
+    title: "0 - x and 1 / x are not x",
+    pass: uniformConstants,
+    build: (g, x) => g.div(g.uniform(1), g.sub(g.uniform(0), x)),
+    before: ["Sub", "Div"],
+    after: ["Sub", "Div"],
+  },
+  {
+    title: "arithmetic on an expanded operand runs before the expanding, or without it",
+    pass: lateBroadcasts,
+    build: (g, x) => {
+      const wide = g.expand(x, [2, 3, 4]);
+      return g.add(g.mul(wide, g.uniform(2, [2, 3, 4])), g.expand(g.unary("Sin", x), [2, 3, 4]));
+    },
+    before: ["Expand", "Mul", "Sin", "Expand", "Add"],
+    after: ["Expand", "Mul", "Expand", "Sin", "Expand", "Add", "Expand"],
+  },
+  {
+    title: "an operation that changes the shape itself keeps its expanded operand",
+    pass: lateBroadcasts,
+    build: (g, x) => g.reduce("ReduceSum", g.expand(x, [2, 3, 4]), [2], "drop"),
+    before: ["Expand", "ReduceSum"],
+    after: ["Expand", "ReduceSum"],
+  },
+];
+
+describe("passes", () => {
+  test.each(cases)("$pass.name: $title", async ({ pass, build, before, after }) => {
+    const graph = graphOf(build);
+    expect(ops(graph)).toEqual(before);
+    const passed = runPasses(graph, [pass]);
+    expect(ops(passed)).toEqual(after);
+    const wanted = await evaluate(graph);
+    expect(await evaluate(passed)).toEqual(wanted);
+    expect(new Set(wanted).size).toBeGreaterThan(1);
+  });
+});
+
+const wrongs: readonly { title: string; run: Pass["run"]; says: RegExp }[] = [
+  {
+    title: "drops a node that is needed",
+    run: (graph) => ({ ...graph, nodes: graph.nodes.slice(1) }),
+    says: /uses value \d+ before it is made/,
+  },
+  {
+    title: "puts nodes into another order",
+    run: (graph) => ({ ...graph, nodes: [...graph.nodes].reverse() }),
+    says: /before it is made/,
+  },
+  {
+    title: "makes a value twice",
+    run: (graph) => ({ ...graph, nodes: [...graph.nodes, graph.nodes[0]!] }),
+    says: /made twice/,
+  },
+  {
+    title: "loses an output",
+    run: (graph) => ({ ...graph, nodes: graph.nodes.slice(0, -1) }),
+    says: /output "y" is never made/,
+  },
+  {
+    title: "cuts a literal short",
+    run: (graph) => ({
+      ...graph,
+      literals: new Map([...graph.literals].map(([value]) => [value, { dense: [] }])),
+    }),
+    says: /literal of shape/,
+  },
+  {
+    title: "changes the stage",
+    run: (graph) => ({ ...graph, stage: "captured" }),
+    says: /after.*wrong|wrong/i,
+  },
+  {
+    title: "names two ports alike",
+    run: (graph) => ({ ...graph, outputs: [...graph.outputs, ...graph.outputs] }),
+    says: /twice/,
+  },
+];
+
+test.each(wrongs)("a pass that $title is noticed and named", ({ run, says }) => {
+  const graph = graphOf((g, x) => g.unary("Cos", g.mul(x, g.dense([1, 2, 3], [3, 1], "float32"))));
+  verify(graph, "onnx", "nothing");
+  const broken = { name: "a broken pass", run };
+  const attempt = (): unknown => {
+    const after = broken.run(graph);
+    return verify(after, "onnx", broken.name);
+  };
+  expect(attempt).toThrow(says);
+  expect(attempt).toThrow(/a broken pass/);
+});
+
+test("a rule that changes a shape or a type is refused", () => {
+  const graph = graphOf((g, x) => g.reduce("ReduceSum", x, [0], "drop"));
+  expect(() => rewriteNodes(graph, ({ inputs }) => inputs[0])).toThrow(/cannot become/);
+});

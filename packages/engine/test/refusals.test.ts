@@ -1,0 +1,251 @@
+import "@tensorflow/tfjs-backend-cpu";
+import { createEngine, type Engine, type Step } from "@lejepa/engine";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { needs } from "../../../tools/backends.js";
+
+let engine: Engine;
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  engine = await createEngine("onnx", { threads: 1 });
+});
+afterAll(() => engine.dispose());
+
+const spec = {
+  state: { w: { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } },
+  inputs: { x: { shape: [2, 2] } },
+};
+const keep = (w: tf.Tensor, y: tf.Tensor) => ({ state: { w }, outputs: { y } });
+
+const outside = tf.tensor2d([1, 2, 3, 4], [2, 2]);
+let calls = 0;
+
+interface Refusal {
+  readonly title: string;
+  readonly code: string;
+  readonly step: Step;
+  /** What the message must contain besides the line, where it names one. */
+  readonly says: RegExp;
+  readonly withoutLine?: true;
+}
+
+const refusals: readonly Refusal[] = [
+  {
+    title: "a kernel without a lowering",
+    code: "unsupported-kernel",
+    step: ({ w }, { x }) => keep(w!, tf.cumprod(x!)),
+    says: /Cumprod.*logs/,
+  },
+  {
+    title: "a kernel that draws random numbers",
+    code: "unsupported-kernel",
+    step: ({ w }, { x }) => keep(w!, tf.multinomial(x as tf.Tensor2D, 3, 1)),
+    says: /Multinomial.*input/,
+  },
+  {
+    title: "a kernel that only another package knows",
+    code: "unsupported-kernel",
+    step: ({ w }, { x }) => keep(w!, tf.engine().runKernel("TheirKernel", { x: x! }) as tf.Tensor),
+    says: /TheirKernel/,
+  },
+  {
+    title: "a kernel called by the gradient of another",
+    code: "unsupported-kernel",
+    step: ({ w }, { x }) =>
+      keep(
+        w!,
+        tf.customGrad((t) => ({
+          value: tf.square(t as tf.Tensor),
+          gradFunc: (dy: tf.Tensor) => tf.cumprod(dy),
+        }))(x!),
+      ) &&
+      keep(
+        w!,
+        tf.grad((t) =>
+          tf.customGrad((u) => ({
+            value: tf.square(u as tf.Tensor),
+            gradFunc: (dy: tf.Tensor) => tf.cumprod(dy),
+          }))(t),
+        )(x!),
+      ),
+    says: /Cumprod/,
+  },
+  {
+    title: "dataSync",
+    code: "tensor-read",
+    step: ({ w }, { x }) => keep(w!, tf.mul(x!, tf.sum(x!).dataSync()[0]!)),
+    says: /outputs/,
+  },
+  {
+    title: "arraySync whose exception the step swallows",
+    code: "tensor-read",
+    step: ({ w }, { x }) => {
+      try {
+        x!.arraySync();
+      } catch {
+        // Swallowed on purpose.
+      }
+      return keep(w!, x!);
+    },
+    says: /outputs/,
+  },
+  {
+    title: "data, which nobody awaits",
+    code: "tensor-read",
+    step: ({ w }, { x }) => {
+      void x!.data();
+      return keep(w!, x!);
+    },
+    says: /outputs/,
+  },
+  {
+    title: "a variable",
+    code: "variable-created",
+    step: ({ w }, { x }) => keep(w!, tf.add(tf.variable(x!), 1)),
+    says: /state/,
+  },
+  {
+    title: "a number that counts",
+    code: "changing-constant",
+    step: ({ w }, { x }) => keep(w!, tf.mul(x!, ++calls)),
+    says: /input/,
+  },
+  {
+    title: "an attribute that counts",
+    code: "changing-constant",
+    step: ({ w }, { x }) => keep(w!, tf.clipByValue(x!, 0, ++calls)),
+    says: /clipValueMax = \d+ of ClipByValue/,
+  },
+  {
+    title: "random numbers drawn in JavaScript",
+    code: "changing-constant",
+    step: ({ w }, { x }) => keep(w!, tf.add(x!, tf.randomNormal([2, 2]))),
+    says: /input/,
+  },
+  {
+    title: "a constant whose shape changes",
+    code: "changing-constant",
+    step: ({ w }, { x }) => keep(w!, tf.mul(tf.sum(x!), tf.ones([++calls]))),
+    says: /shape/,
+  },
+  {
+    title: "other operations each time",
+    code: "changing-structure",
+    step: ({ w }, { x }) => keep(w!, ++calls % 2 ? tf.sin(x!) : tf.cos(x!)),
+    says: /Sin|Cos/,
+  },
+  {
+    title: "one operation more each time",
+    code: "changing-structure",
+    step: ({ w }, { x }) => {
+      let y = x!;
+      calls++;
+      for (let i = 0; i < calls; i++) y = tf.sin(y);
+      return keep(w!, y);
+    },
+    says: /Sin/,
+  },
+  {
+    title: "outputs with other names each time",
+    code: "changing-structure",
+    step: ({ w }, { x }) => ({ state: { w: w! }, outputs: { [`y${++calls}`]: x! } }),
+    says: /returns/,
+    withoutLine: true,
+  },
+  {
+    title: "a tensor from outside",
+    code: "outside-tensor",
+    step: ({ w }, { x }) => keep(w!, tf.add(x!, outside)),
+    says: /Add.*input/,
+  },
+  {
+    title: "a tensor from outside, returned as it is",
+    code: "outside-tensor",
+    step: ({ w }) => keep(w!, outside),
+    says: /input/,
+  },
+  {
+    title: "a state that is missing",
+    code: "state-mismatch",
+    step: (_, { x }) => ({ state: {}, outputs: { y: x! } }),
+    says: /"w"/,
+    withoutLine: true,
+  },
+  {
+    title: "a state too many",
+    code: "state-mismatch",
+    step: ({ w }) => ({ state: { w: w!, v: w! }, outputs: {} }),
+    says: /"v"/,
+    withoutLine: true,
+  },
+  {
+    title: "a state of another shape",
+    code: "state-mismatch",
+    step: ({ w }) => ({ state: { w: tf.sum(w!) }, outputs: {} }),
+    says: /\[\].*\[2, 2\]/,
+    withoutLine: true,
+  },
+  {
+    title: "an asynchronous step",
+    code: "bad-step",
+    step: (async ({ w }: Record<string, tf.Tensor>) =>
+      keep(w!, await Promise.resolve(w!))) as unknown as Step,
+    says: /plain function/,
+    withoutLine: true,
+  },
+  {
+    title: "a step that returns something else",
+    code: "bad-step",
+    step: (({ w }: Record<string, tf.Tensor>) => w) as unknown as Step,
+    says: /state, outputs/,
+    withoutLine: true,
+  },
+  {
+    title: "a step that does nothing",
+    code: "bad-step",
+    step: ({ w }) => ({ state: { w: w! }, outputs: {} }),
+    says: /nothing/,
+    withoutLine: true,
+  },
+];
+
+describe("a step is refused, by name and line, for", () => {
+  test.each(refusals)("$title", async ({ code, step, says, withoutLine }) => {
+    const before = tf.memory();
+    const error = await engine.compile(step, spec).then(
+      () => undefined,
+      (reason: Error & { code?: string }) => reason,
+    );
+    expect(error).toMatchObject({ name: "LejepaError", code });
+    expect(error!.message).toMatch(says);
+    if (!withoutLine) expect(error!.message).toMatch(/refusals\.test\.ts:\d+:\d+/);
+    // tfjs is as it was: same backend, nothing left behind, the tape off, variables allowed.
+    expect(tf.getBackend()).toBe("cpu");
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+    expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers);
+    expect(tf.engine().state).toMatchObject({ gradientDepth: 0, kernelDepth: 0 });
+    expect([...outside.dataSync()]).toEqual([1, 2, 3, 4]);
+    const variable = tf.variable(tf.scalar(1));
+    expect(variable.dataSync()[0]).toBe(1);
+    variable.dispose();
+  });
+});
+
+test("an exception of the step's own comes through unchanged", async () => {
+  const mine = new RangeError("mine");
+  const step: Step = () => {
+    throw mine;
+  };
+  await expect(engine.compile(step, spec)).rejects.toBe(mine);
+});
+
+test("constants that stay the same are no reason to refuse", async (context) => {
+  needs("onnx", context);
+  const table = Float32Array.from({ length: 4 }, (_, i) => i);
+  const step = await engine.compile(
+    ({ w }, { x }) => keep(w!, tf.add(tf.mul(x!, 2), tf.tensor2d(table, [2, 2]))),
+    spec,
+  );
+  const { y } = await step.run({ x: Float32Array.of(1, 1, 1, 1) });
+  expect([...y!.data]).toEqual([2, 3, 4, 5]);
+});
