@@ -9,7 +9,7 @@ function mismatch(operation: string, message: string): never {
 }
 
 /** A shape as it is written in messages. */
-export function show(shape: Shape): string {
+function show(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
