@@ -15,18 +15,18 @@ const vitSizes: Readonly<Record<string, Pick<VitOptions, "dim" | "depth" | "head
 const vitPatches = [8, 14, 16];
 const vitName = /^vit_(tiny|small|base)_patch(8|14|16)_(\d+)$/;
 
-const resnets: Readonly<Record<string, Pick<ResnetOptions, "block" | "depths">>> = {
-  resnet18: { block: "basic", depths: [2, 2, 2, 2] },
-  resnet34: { block: "basic", depths: [3, 4, 6, 3] },
-  resnet50: { block: "bottleneck", depths: [3, 4, 6, 3] },
-};
+const resnets: ReadonlyMap<string, Pick<ResnetOptions, "block" | "depths">> = new Map([
+  ["resnet18", { block: "basic", depths: [2, 2, 2, 2] }],
+  ["resnet34", { block: "basic", depths: [3, 4, 6, 3] }],
+  ["resnet50", { block: "bottleneck", depths: [3, 4, 6, 3] }],
+] as const);
 
 /** The names that `createEncoder` knows. A vision transformer's name ends in its image size, of which 224 stands for
  *  any: "vit_tiny_patch16_96" is a name too. */
 export function encoderNames(): readonly string[] {
   return [
     "conv_mnist",
-    ...Object.keys(resnets),
+    ...resnets.keys(),
     ...Object.keys(vitSizes).flatMap((size) =>
       vitPatches.map((patch) => `vit_${size}_patch${patch}_224`),
     ),
@@ -40,7 +40,7 @@ export function createEncoder(name: string, options: ImageOptions = {}): Encoder
   if (name === "conv_mnist") {
     return convNet({ name, widths: [16, 32, 64], head: "flatten", dim: 128, ...options });
   }
-  const layout = resnets[name];
+  const layout = resnets.get(name);
   if (layout !== undefined) {
     return resnet({ name, ...layout, ...options });
   }

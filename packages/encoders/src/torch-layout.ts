@@ -17,8 +17,15 @@ export interface Parameterised {
 export function toTorch(model: Parameterised, parameters: HostTensors): HostTensors {
   const entries: [string, HostTensor][] = [];
   for (const spec of model.parameters) {
-    const { name, shape } = spec;
-    entries.push([name, permute(find(parameters, name, shape), toTorchAxes(spec))]);
+    const { name, shape, role } = spec;
+    const { data } = find(parameters, name, shape);
+    entries.push([
+      name,
+      {
+        shape: torchShape(spec),
+        data: role === "matrix" ? reverseAxes(data, asThreeAxes(spec)) : data.slice(),
+      },
+    ]);
     if (name.endsWith(".running_var")) {
       const counter = name.replace(/running_var$/, "num_batches_tracked");
       entries.push([counter, { shape: [], data: new Float32Array(1) }]);
@@ -32,23 +39,46 @@ export function toTorch(model: Parameterised, parameters: HostTensors): HostTens
 export function fromTorch(model: Parameterised, stateDict: HostTensors): HostTensors {
   return Object.fromEntries(
     model.parameters.map((spec) => {
-      const axes = toTorchAxes(spec);
-      const torchShape = axes.map((axis) => spec.shape[axis] as number);
-      const inverse = axes.map((_, axis) => axes.indexOf(axis));
-      return [spec.name, permute(find(stateDict, spec.name, torchShape), inverse)];
+      const { data } = find(stateDict, spec.name, torchShape(spec));
+      const [positions, inputs, outputs] = asThreeAxes(spec);
+      return [
+        spec.name,
+        {
+          shape: [...spec.shape],
+          data:
+            spec.role === "matrix" ? reverseAxes(data, [outputs, inputs, positions]) : data.slice(),
+        },
+      ];
     }),
   );
 }
 
-/** Which of our axes each of PyTorch's is. */
-function toTorchAxes({ role, shape }: ParameterSpec): number[] {
-  if (role === "matrix" && shape.length === 4) {
-    return [3, 2, 0, 1];
+function torchShape({ role, shape }: ParameterSpec): number[] {
+  if (role === "matrix") {
+    const [inputs, outputs] = shape.slice(-2) as [number, number];
+    return [outputs, inputs, ...shape.slice(0, -2)];
   }
-  if (role === "matrix" && shape.length === 2) {
-    return [1, 0];
+  return [...shape];
+}
+
+/** Elements of a matrix as [positions, in, out], the image axes of a kernel taken as one (a linear layer has one). */
+function asThreeAxes({ shape }: ParameterSpec): [number, number, number] {
+  const [inputs, outputs] = shape.slice(-2) as [number, number];
+  return [shape.slice(0, -2).reduce((product, length) => product * length, 1), inputs, outputs];
+}
+
+/** A copy of x [a, b, c] as [c, b, a]: [positions, in, out] to [out, in, positions] and back. */
+function reverseAxes(x: Float32Array, [a, b, c]: [number, number, number]): Float32Array {
+  const out = new Float32Array(x.length);
+  let to = 0;
+  for (let k = 0; k < c; k++) {
+    for (let j = 0; j < b; j++) {
+      for (let i = 0, from = j * c + k; i < a; i++, from += b * c) {
+        out[to++] = x[from] as number;
+      }
+    }
   }
-  return shape.map((_, axis) => axis);
+  return out;
 }
 
 function find(tensors: HostTensors, name: string, shape: readonly number[]): HostTensor {
@@ -67,27 +97,4 @@ function find(tensors: HostTensors, name: string, shape: readonly number[]): Hos
     );
   }
   return tensor;
-}
-
-/** A copy whose axis i is axis `axes[i]` of the tensor. */
-function permute({ shape, data }: HostTensor, axes: readonly number[]): HostTensor {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
-  const newShape = axes.map((axis) => shape[axis] as number);
-  const newStrides = axes.map((axis) => strides[axis] as number);
-  const out = new Float32Array(data.length);
-  const position = newShape.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < out.length; to++) {
-    out[to] = data[from] as number;
-    for (let axis = newShape.length - 1; axis >= 0; axis--) {
-      from += newStrides[axis] as number;
-      position[axis] = (position[axis] as number) + 1;
-      if (position[axis] !== newShape[axis]) {
-        break;
-      }
-      from -= (newStrides[axis] as number) * (newShape[axis] as number);
-      position[axis] = 0;
-    }
-  }
-  return { shape: newShape, data: out };
 }

@@ -5,5 +5,10 @@ import * as tf from "@tensorflow/tfjs-core";
  *  0.11 ms and a reduction over three axes 0.70 ms (onnxruntime, CPU). `fill` and not `ones`, which a captured graph
  *  would store as a literal. */
 export function columnSums(x: tf.Tensor2D, scale = 1): tf.Tensor2D {
-  return tf.matMul(tf.fill<tf.Rank.R2>([1, x.shape[0]], scale), x);
+  const [rows, columns] = x.shape;
+  // tfjs-backend-wasm 4.22 corrupts its heap when a transformer's training step multiplies rows [1, M] by activations
+  // ("memory access out of bounds" within a step or two); a transposed product takes another path there.
+  return tf.getBackend() === "wasm"
+    ? tf.reshape(tf.matMul(x, tf.fill<tf.Rank.R2>([rows, 1], scale), true), [1, columns])
+    : tf.matMul(tf.fill<tf.Rank.R2>([1, rows], scale), x);
 }
