@@ -14,15 +14,12 @@ export async function createEagerEngine(backend: string | undefined): Promise<En
   return {
     name: "eager",
     description: `tfjs-core ${tf.version_core}, backend ${name}, operation by operation`,
-    compile: (step, spec) => {
-      try {
+    compile: (step, spec) =>
+      settle(() => {
         const compiled = new EagerStep(name, step, spec, () => steps.delete(compiled));
         steps.add(compiled);
-        return Promise.resolve(compiled);
-      } catch (error) {
-        return Promise.reject(error as Error);
-      }
-    },
+        return compiled;
+      }),
     dispose: async () => {
       for (const step of steps) await step.dispose();
     },
@@ -110,7 +107,7 @@ class EagerStep implements CompiledStep {
       const next = Object.fromEntries(
         Object.keys(this.#declared).map((name) => [name, tf.keep(result.state[name]!.clone())]),
       );
-      tf.dispose(state as tf.NamedTensorMap);
+      tf.dispose(state);
       this.#state = next;
     });
     return outputs;
@@ -130,14 +127,14 @@ class EagerStep implements CompiledStep {
       const before = this.#alive();
       checkState(state, this.#declared);
       withBackend(this.backend, () => {
-        tf.dispose(before as tf.NamedTensorMap);
+        tf.dispose(before);
         this.#state = makeState(state);
       });
     });
   }
 
   dispose(): Promise<void> {
-    if (this.#state !== undefined) tf.dispose(this.#state as tf.NamedTensorMap);
+    if (this.#state !== undefined) tf.dispose(this.#state);
     this.#state = undefined;
     this.onDispose();
     return Promise.resolve();
@@ -152,13 +149,7 @@ class EagerStep implements CompiledStep {
 
 /** The body's result as a promise, its exception as a rejection: the body itself runs at once and undisturbed,
  *  because the active backend is borrowed while it runs. */
-function settle<R>(body: () => R): Promise<R> {
-  try {
-    return Promise.resolve(body());
-  } catch (error) {
-    return Promise.reject(error as Error);
-  }
-}
+const settle = <R>(body: () => R): Promise<R> => new Promise((resolve) => resolve(body()));
 
 /** Copies: a tfjs backend may keep the very array it was given. */
 const makeState = (state: HostTensors): Tensors =>

@@ -17,13 +17,13 @@ export function lowerKernel(
   if (typeof row !== "function")
     throw engineError(
       "unsupported-kernel",
-      `The onnx engine has no lowering for the tfjs kernel ${op}, called at ${String(site)}; ${row?.wayOut ?? 'register one, or run the step on the "eager" engine'}.`,
+      `The onnx engine has no lowering for the tfjs kernel ${op}, called at ${String(site)}; ${row?.wayOut ?? 'run the step on the "eager" engine'}.`,
     );
   const unread = new Set(Object.keys(attributes).filter((name) => attributes[name] !== undefined));
   const watched = new Proxy(attributes, {
     get(target, name) {
       unread.delete(String(name));
-      return Reflect.get(target, name);
+      return target[String(name)];
     },
   });
   g.site = site;

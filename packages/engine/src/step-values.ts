@@ -52,7 +52,7 @@ export function checkState(state: HostTensors, declared: HostTensors): void {
   }
 }
 
-export function checkHostTensor(
+function checkHostTensor(
   tensor: HostTensor,
   shape: readonly number[],
   what: string,

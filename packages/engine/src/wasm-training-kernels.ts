@@ -17,7 +17,7 @@ export function registerWasmTrainingKernels(): void {
       tf.registerKernel({
         kernelName,
         backendName: "wasm",
-        kernelFunc: ({ inputs, attrs }) => compose(kernel, inputs, (attrs ?? {}) as Attributes),
+        kernelFunc: ({ inputs, attrs }) => compose(kernel, inputs, attrs ?? {}),
       });
 }
 
@@ -139,7 +139,7 @@ const depthwiseInputGradient: Kernel = ({ dy, filter }, attributes) => {
   // Each tap's share, spread over the strides and moved to where the tap reads.
   const shares = taps(info).map(([i, j]) => {
     const tap = tf.slice(filter!, [i, j, 0, 0], [1, 1, -1, -1]);
-    const share = tf.sum(tf.mul(gradient, tap), 4) as tf.Tensor4D;
+    const share = tf.sum<tf.Tensor4D>(tf.mul(gradient, tap), 4);
     const [y, z] = [i * info.dilationHeight, j * info.dilationWidth];
     const wide = spread(share, 1, info.strideHeight);
     const spreadOut = spread(wide, 2, info.strideWidth);
@@ -162,18 +162,18 @@ function spread(x: tf.Tensor4D, axis: 1 | 2, stride: number): tf.Tensor4D {
   const wide = tf.expandDims(x, axis + 1);
   const zeros = wide.shape.map((length, i) => (i === axis + 1 ? stride - 1 : length));
   const shape = x.shape.map((length, i) => (i === axis ? length * stride : length));
-  const full = tf.reshape(tf.concat([wide, tf.zeros(zeros)], axis + 1), shape as Four);
+  const full = tf.reshape(tf.concat([wide, tf.zeros(zeros)], axis + 1), shape);
   const size = shape.map((length, i) => (i === axis ? length - stride + 1 : length));
-  return tf.slice(full, [0, 0, 0, 0], size as Four) as tf.Tensor4D;
+  return tf.slice(full, [0, 0, 0, 0], size) as tf.Tensor4D;
 }
 
 /** Row s of the result is the sum of the rows of x whose segment is s: a product with the one-hot segments. */
 const unsortedSegmentSum: Kernel = ({ x, segmentIds }, attributes) => {
   const { numSegments } = attributes as { numSegments: number };
   const rows = segmentIds!.size;
-  const oneHot = tf.oneHot(tf.reshape(segmentIds!, [rows]) as tf.Tensor1D, numSegments);
+  const oneHot = tf.oneHot(tf.reshape<tf.Rank.R1>(segmentIds!, [rows]), numSegments);
   const flat = tf.reshape(tf.cast(x!, "float32"), [rows, -1]);
-  const sums = tf.matMul(tf.cast(oneHot, "float32") as tf.Tensor2D, flat as tf.Tensor2D, true);
+  const sums = tf.matMul(tf.cast(oneHot, "float32"), flat, true);
   const shape = [numSegments, ...x!.shape.slice(segmentIds!.rank)];
   return tf.cast(tf.reshape(sums, shape), x!.dtype);
 };

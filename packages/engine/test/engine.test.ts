@@ -41,7 +41,7 @@ function loss(p: Tensors, images: tf.Tensor, labels: tf.Tensor) {
   const y = tf.conv2d(images as tf.Tensor4D, p.conv as tf.Tensor4D, [2, 1], "same");
   const { mean, variance } = tf.moments(y, [0, 1, 2]);
   const hat = tf.mul(tf.sub(y, mean), tf.rsqrt(tf.add(variance, 1e-5)));
-  const act = tf.relu(tf.add(tf.mul(hat, p.gamma!), p.beta!)) as tf.Tensor4D;
+  const act = tf.relu<tf.Tensor4D>(tf.add(tf.mul(hat, p.gamma!), p.beta!));
   const pooled = tf.maxPool(act, 2, 2, "same");
   const tokens = pooled.shape[1] * pooled.shape[2];
   const rows = tf.reshape(pooled, [N * tokens, C]);

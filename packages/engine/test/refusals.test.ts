@@ -45,7 +45,7 @@ const refusals: readonly Refusal[] = [
   {
     title: "a kernel that only another package knows",
     code: "unsupported-kernel",
-    step: ({ w }, { x }) => keep(w!, tf.engine().runKernel("TheirKernel", { x: x! }) as tf.Tensor),
+    step: ({ w }, { x }) => keep(w!, tf.engine().runKernel<tf.Tensor>("TheirKernel", { x: x! })),
     says: /TheirKernel/,
   },
   {

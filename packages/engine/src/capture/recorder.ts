@@ -11,14 +11,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { LejepaError } from "@lejepa/ops";
 import { engineError } from "../engine-error.js";
-import {
-  literalOf,
-  newValue,
-  type DType,
-  type GraphNode,
-  type Literal,
-  type Value,
-} from "../graph/graph.js";
+import { literalOf, newValue, type GraphNode, type Literal, type Value } from "../graph/graph.js";
 import { asList, lowerKernel, type LoweringTable } from "../lower.js";
 import { OnnxBuilder } from "../onnx/builder.js";
 import { CallSite } from "./call-site.js";
@@ -128,7 +121,7 @@ export class Recorder extends KernelBackend {
         "unsupported-kernel",
         `The step makes a ${dtype} tensor at ${String(site)}; use float32, int32 or bool.`,
       );
-    const value = newValue(shape, dtype as DType);
+    const value = newValue(shape, dtype);
     const numbers = values as unknown as ArrayLike<number>;
     const literal = literalOf(numbers);
     // The caller may go on writing into the array that it passed.
@@ -199,10 +192,6 @@ export function registerRecorderKernels(table: LoweringTable): void {
         kernelName,
         backendName: recorderName,
         kernelFunc: ({ inputs, attrs, backend }) =>
-          (backend as Recorder).record(
-            kernelName,
-            inputs,
-            (attrs ?? {}) as Record<string, unknown>,
-          ),
+          (backend as Recorder).record(kernelName, inputs, attrs ?? {}),
       });
 }

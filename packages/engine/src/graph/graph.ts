@@ -19,7 +19,7 @@ export interface Value {
 export type Literal = { readonly uniform: number } | { readonly dense: ArrayLike<number> };
 
 /** A value of an attribute: of a tfjs kernel at stage "captured", of an ONNX operator at stage "onnx". */
-export type Attribute = unknown;
+type Attribute = unknown;
 
 export interface GraphNode {
   /** Kernel name at stage "captured", operator name at stage "onnx". */

@@ -291,13 +291,13 @@ export const convolution = {
       g,
     ) => {
       channelsLastOnly("FusedConv2D", dataFormat);
-      const window = windowOf(x!.shape, filter!.shape, {
+      const window = windowOf(x.shape, filter.shape, {
         strides,
         pad,
         dilations,
         dimRoundingMode,
       });
-      const y = convolve(g, x!, filter!, window);
+      const y = convolve(g, x, filter, window);
       const sum = bias ? g.add(y, bias) : y;
       return activate(g, sum, activation, preluActivationWeights, leakyreluAlpha);
     },
@@ -332,8 +332,8 @@ export const convolution = {
     ) => {
       channelsLastOnly("FusedDepthwiseConv2D", dataFormat);
       const geometry = { strides, pad, dilations, dimRoundingMode };
-      const window = windowOf(x!.shape, filter!.shape, geometry, "depthwise");
-      const y = depthwise(g, x!, filter!, window);
+      const window = windowOf(x.shape, filter.shape, geometry, "depthwise");
+      const y = depthwise(g, x, filter, window);
       const sum = bias ? g.add(y, bias) : y;
       return activate(g, sum, activation, preluActivationWeights, leakyreluAlpha);
     },

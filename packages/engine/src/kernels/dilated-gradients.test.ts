@@ -12,7 +12,7 @@ test("the gradients of a dilated depthwise convolution are its adjoints", async 
   const run = (name: string, inputs: object, attributes: object): tf.Tensor =>
     tf
       .engine()
-      .runKernel(name, inputs as tf.NamedTensorMap, attributes as tf.NamedAttrMap) as tf.Tensor;
+      .runKernel<tf.Tensor>(name, inputs as tf.NamedTensorMap, attributes as tf.NamedAttrMap);
   const inner = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.sum(tf.mul(a, b));
   const step = await engine.compile(
     (_, { image, filter, dy }) => {

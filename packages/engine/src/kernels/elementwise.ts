@@ -13,7 +13,6 @@ import type {
   StepAttrs,
   StepInputs,
 } from "@tensorflow/tfjs-core";
-import type { DType } from "../graph/graph.js";
 import { float } from "../onnx/builder.js";
 import { kernel, refuse, unary } from "./kernel.js";
 
@@ -74,7 +73,7 @@ export const elementwise = {
     // tfjs and ONNX agree: to whole numbers by dropping the fraction, to bool by "is not zero".
     if (dtype === "string" || dtype === "complex64")
       throw new Error(`There is no cast to ${dtype}.`);
-    return x.dtype === dtype ? g.unary("Identity", x) : g.cast(x, dtype as DType);
+    return x.dtype === dtype ? g.unary("Identity", x) : g.cast(x, dtype);
   }),
   ClipByValue: kernel<ClipByValueInputs, ClipByValueAttrs>(
     ({ x }, { clipValueMin, clipValueMax }, g) =>

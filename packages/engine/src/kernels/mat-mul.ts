@@ -53,7 +53,7 @@ export const matMuls = {
       { transposeA, transposeB, activation, leakyreluAlpha },
       g,
     ) => {
-      const product = matMul(g, a!, b!, transposeA, transposeB);
+      const product = matMul(g, a, b, transposeA, transposeB);
       const sum = bias ? g.add(product, bias) : product;
       return activate(g, sum, activation, preluActivationWeights, leakyreluAlpha);
     },

@@ -38,36 +38,36 @@ const floats = (shape: number[], ...values: number[]): SampleInput => ({ shape, 
 const kernel = (name: string, inputs: object, attributes: object = {}): tf.Tensor =>
   tf
     .engine()
-    .runKernel(name, inputs as tf.NamedTensorMap, attributes as tf.NamedAttrMap) as tf.Tensor;
+    .runKernel<tf.Tensor>(name, inputs as tf.NamedTensorMap, attributes as tf.NamedAttrMap);
 
 type Unary = (x: tf.Tensor) => tf.Tensor;
 type Binary = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
 
 const unary = (run: Unary, low = -2, high = 2): Sample[] => [
-  { title: "of a matrix", inputs: [within(low, high, 3, 5)], run: (x) => run(x!) },
-  { title: "of a scalar", inputs: [within(low, high)], run: (x) => run(x!) },
+  { title: "of a matrix", inputs: [within(low, high, 3, 5)], run: (x) => run(x) },
+  { title: "of a scalar", inputs: [within(low, high)], run: (x) => run(x) },
 ];
 
 const binary = (run: Binary, low = -2, high = 2): Sample[] => [
   {
     title: "of equal shapes",
     inputs: [within(low, high, 2, 3), within(low + 0.1, high, 2, 3)],
-    run: (a, b) => run(a!, b!),
+    run: (a, b) => run(a, b),
   },
   {
     title: "a row broadcast",
     inputs: [within(low, high, 4, 3), within(low + 0.1, high, 3)],
-    run: (a, b) => run(a!, b!),
+    run: (a, b) => run(a, b),
   },
   {
     title: "both broadcast",
     inputs: [within(low, high, 4, 1), within(low + 0.1, high, 2, 1, 3)],
-    run: (a, b) => run(a!, b!),
+    run: (a, b) => run(a, b),
   },
   {
     title: "a scalar",
     inputs: [within(low, high), within(low + 0.1, high, 5)],
-    run: (a, b) => run(a!, b!),
+    run: (a, b) => run(a, b),
   },
 ];
 
@@ -76,12 +76,12 @@ const comparison = (run: Binary): Sample[] => [
   {
     title: "of float32",
     inputs: [floats([2, 3], 1, 2, 3, -1, 0, 5), floats([3], 1, 3, 0)],
-    run: (a, b) => run(a!, b!),
+    run: (a, b) => run(a, b),
   },
   {
     title: "of int32",
     inputs: [ints([2, 3], 1, 2, 3, -1, 0, 5), ints([2, 1], 2, 0)],
-    run: (a, b) => run(a!, b!),
+    run: (a, b) => run(a, b),
   },
 ];
 
@@ -89,16 +89,16 @@ const logical = (run: Binary): Sample[] => [
   {
     title: "of comparisons",
     inputs: [floats([4], 1, -1, 1, -1), floats([4], 1, 1, -1, -1)],
-    run: (a, b) => run(tf.greater(a!, 0), tf.greater(b!, 0)),
+    run: (a, b) => run(tf.greater(a, 0), tf.greater(b, 0)),
   },
 ];
 
 type Axes = (x: tf.Tensor, axis?: number | number[], keepDims?: boolean) => tf.Tensor;
 const reduction = (run: Axes): Sample[] => [
-  { title: "over everything", inputs: [f(3, 4)], run: (x) => run(x!) },
-  { title: "over the last axis, kept", inputs: [f(3, 4)], run: (x) => run(x!, -1, true) },
-  { title: "over two of three axes", inputs: [f(3, 4, 2)], run: (x) => run(x!, [0, 2]) },
-  { title: "over an axis of length 1", inputs: [f(3, 1, 2)], run: (x) => run(x!, 1) },
+  { title: "over everything", inputs: [f(3, 4)], run: (x) => run(x) },
+  { title: "over the last axis, kept", inputs: [f(3, 4)], run: (x) => run(x, -1, true) },
+  { title: "over two of three axes", inputs: [f(3, 4, 2)], run: (x) => run(x, [0, 2]) },
+  { title: "over an axis of length 1", inputs: [f(3, 1, 2)], run: (x) => run(x, 1) },
 ];
 
 const images = (n: number, h: number, w: number, c: number): SampleInput => f(n, h, w, c);
@@ -165,7 +165,7 @@ const backprops = (
     return {
       title,
       inputs: [f(...x), f(...filter), f(...outShape)],
-      run: (a, b, c) => run(a!, b!, c!, geometry),
+      run: (a, b, c) => run(a, b, c, geometry),
       valuesOnly: "the gradient of a gradient is not part of a step",
     };
   });
@@ -204,7 +204,7 @@ const depthwiseBackprops = (
       return {
         title,
         inputs: [f(...x), f(...filter), f(...outShape)],
-        run: (a, b, c) => run(a!, b!, c!, geometry),
+        run: (a, b, c) => run(a, b, c, geometry),
         valuesOnly: "the gradient of a gradient is not part of a step",
       };
     });
@@ -267,7 +267,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "of int32",
       inputs: [ints([3], 1, -2, 7), ints([3], 5, 4, 3)],
-      run: (a, b) => tf.add(a!, b!),
+      run: (a, b) => tf.add(a, b),
     },
   ],
   Sub: binary(tf.sub),
@@ -278,31 +278,31 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "of negative int32",
       inputs: [ints([4], 7, -7, 7, -7), ints([4], 2, 2, -2, -2)],
-      run: (a, b) => tf.floorDiv(a!, b!),
+      run: (a, b) => tf.floorDiv(a, b),
     },
     {
       title: "of int32 beyond float32",
       inputs: [ints([1], 2147483647), ints([1], 3)],
-      run: (a, b) => tf.floorDiv(tf.sub(a!, b!), 1000003),
+      run: (a, b) => tf.floorDiv(tf.sub(a, b), 1000003),
     },
   ],
   Mod: [
     {
       title: "of both signs",
       inputs: [floats([4], 5.5, -5.5, 5.5, -5.5), floats([4], 2, 2, -2, -2)],
-      run: (a, b) => tf.mod(a!, b!),
+      run: (a, b) => tf.mod(a, b),
     },
     {
       title: "of int32",
       inputs: [ints([4], 7, -7, 7, -7), ints([4], 3, 3, -3, -3)],
-      run: (a, b) => tf.mod(a!, b!),
+      run: (a, b) => tf.mod(a, b),
     },
   ],
   Maximum: binary(tf.maximum),
   Minimum: binary(tf.minimum),
   Pow: [
     ...binary(tf.pow, 0.5, 3),
-    { title: "negative to whole powers", inputs: [f(5)], run: (x) => tf.pow(x!, 3) },
+    { title: "negative to whole powers", inputs: [f(5)], run: (x) => tf.pow(x, 3) },
   ],
   SquaredDifference: binary(tf.squaredDifference),
   Atan2: [
@@ -310,7 +310,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "on the axes",
       inputs: [floats([5], 1, -1, 0, 0, 0), floats([5], 0, 0, 1, -1, 0)],
-      run: (a, b) => tf.atan2(a!, b!),
+      run: (a, b) => tf.atan2(a, b),
     },
   ],
   AddN: [{ title: "of three", inputs: [f(2, 3), f(2, 3), f(2, 3)], run: (...xs) => tf.addN(xs) }],
@@ -325,12 +325,12 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   LogicalOr: logical(tf.logicalOr),
   LogicalXor: logical(tf.logicalXor),
   LogicalNot: [
-    { title: "of a comparison", inputs: [f(5)], run: (x) => tf.logicalNot(tf.greater(x!, 0)) },
+    { title: "of a comparison", inputs: [f(5)], run: (x) => tf.logicalNot(tf.greater(x, 0)) },
   ],
   // elementwise
   Abs: [
     ...unary(tf.abs),
-    { title: "of int32", inputs: [ints([3], -2, 0, 3)], run: (x) => tf.abs(x!) },
+    { title: "of int32", inputs: [ints([3], -2, 0, 3)], run: (x) => tf.abs(x) },
   ],
   Acos: unary(tf.acos, -0.9, 0.9),
   Acosh: unary(tf.acosh, 1.1, 4),
@@ -348,7 +348,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "near 0 and far away",
       inputs: [floats([4], 1e-6, -1e-6, 30, -30)],
-      run: (x) => tf.mul(tf.expm1(x!), [1e6, 1e6, 1e-13, 1]),
+      run: (x) => tf.mul(tf.expm1(x), [1e6, 1e6, 1e-13, 1]),
       valuesOnly: "compared at every scale by its values",
     },
   ],
@@ -359,7 +359,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "near 0 and far away",
       inputs: [floats([3], 1e-6, -1e-6, 1e20)],
-      run: (x) => tf.mul(tf.log1p(x!), [1e6, 1e6, 1]),
+      run: (x) => tf.mul(tf.log1p(x), [1e6, 1e6, 1]),
     },
   ],
   Neg: unary(tf.neg),
@@ -368,11 +368,11 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "halves to even",
       inputs: [floats([6], 0.5, 1.5, 2.5, -0.5, -1.5, 2.3)],
-      run: (x) => tf.round(x!),
+      run: (x) => tf.round(x),
     },
   ],
   Rsqrt: unary(tf.rsqrt, 0.3, 4),
-  Sign: [{ title: "with zero", inputs: [floats([3], -3, 0, 2)], run: (x) => tf.sign(x!) }],
+  Sign: [{ title: "with zero", inputs: [floats([3], -3, 0, 2)], run: (x) => tf.sign(x) }],
   Sin: unary(tf.sin),
   Sinh: unary(tf.sinh),
   Sqrt: unary(tf.sqrt, 0.3, 4),
@@ -383,21 +383,21 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "of every kind",
       inputs: [floats([4], 1, NaN, Infinity, -Infinity)],
-      run: (x) => tf.isFinite(x!),
+      run: (x) => tf.isFinite(x),
     },
   ],
   IsInf: [
     {
       title: "of every kind",
       inputs: [floats([4], 1, NaN, Infinity, -Infinity)],
-      run: (x) => tf.isInf(x!),
+      run: (x) => tf.isInf(x),
     },
   ],
   IsNan: [
     {
       title: "of every kind",
       inputs: [floats([4], 1, NaN, Infinity, -Infinity)],
-      run: (x) => tf.isNaN(x!),
+      run: (x) => tf.isNaN(x),
     },
   ],
   Identity: unary((x) => tf.mul(tf.clone(x), 2)),
@@ -405,31 +405,31 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "float32 to int32 drops the fraction",
       inputs: [floats([4], 1.7, -1.7, 0.2, -0.2)],
-      run: (x) => tf.cast(x!, "int32"),
+      run: (x) => tf.cast(x, "int32"),
       valuesOnly: "whole numbers have no gradient",
     },
     {
       title: "float32 to bool and back",
       inputs: [floats([3], 0, 0.5, -2)],
-      run: (x) => tf.cast(tf.cast(x!, "bool"), "float32"),
+      run: (x) => tf.cast(tf.cast(x, "bool"), "float32"),
     },
     {
       title: "int32 to float32",
       inputs: [ints([3], 1, -2, 3)],
-      run: (x) => tf.div(tf.cast(x!, "float32"), 2),
+      run: (x) => tf.div(tf.cast(x, "float32"), 2),
     },
   ],
-  ClipByValue: [{ title: "both ends", inputs: [f(3, 5)], run: (x) => tf.clipByValue(x!, -0.5, 1) }],
+  ClipByValue: [{ title: "both ends", inputs: [f(3, 5)], run: (x) => tf.clipByValue(x, -0.5, 1) }],
   Select: [
     {
       title: "of equal shapes",
       inputs: [ints([2, 3], 1, 0, 0, 1, 1, 0), f(2, 3), f(2, 3)],
-      run: (c, a, b) => tf.where(tf.greater(c!, 0), a!, b!),
+      run: (c, a, b) => tf.where(tf.greater(c, 0), a, b),
     },
     {
       title: "of a broadcast condition",
       inputs: [ints([2, 1], 1, 0), f(2, 3), f(2, 3)],
-      run: (c, a, b) => tf.where(tf.greater(c!, 0), a!, b!),
+      run: (c, a, b) => tf.where(tf.greater(c, 0), a, b),
     },
   ],
   // activations
@@ -442,7 +442,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "a slope for each column",
       inputs: [f(4, 3), within(0.1, 0.5, 3)],
-      run: (x, a) => tf.prelu(x!, a!),
+      run: (x, a) => tf.prelu(x, a),
     },
   ],
   Relu: unary(tf.relu),
@@ -451,36 +451,36 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   Sigmoid: unary(tf.sigmoid),
   Softplus: unary(tf.softplus),
   Step: [
-    { title: "at 0 and around", inputs: [floats([3], -1, 0, 2)], run: (x) => tf.step(x!) },
-    { title: "with a slope", inputs: [floats([3], -1, 0, 2)], run: (x) => tf.step(x!, 0.3) },
+    { title: "at 0 and around", inputs: [floats([3], -1, 0, 2)], run: (x) => tf.step(x) },
+    { title: "with a slope", inputs: [floats([3], -1, 0, 2)], run: (x) => tf.step(x, 0.3) },
   ],
   // creation
   Fill: [
-    { title: "added to a matrix", inputs: [f(2, 3)], run: (x) => tf.add(x!, tf.fill([2, 3], 1.5)) },
+    { title: "added to a matrix", inputs: [f(2, 3)], run: (x) => tf.add(x, tf.fill([2, 3], 1.5)) },
   ],
-  OnesLike: [{ title: "of a matrix", inputs: [f(2, 3)], run: (x) => tf.onesLike(x!) }],
-  ZerosLike: [{ title: "of a matrix", inputs: [f(2, 3)], run: (x) => tf.zerosLike(x!) }],
+  OnesLike: [{ title: "of a matrix", inputs: [f(2, 3)], run: (x) => tf.onesLike(x) }],
+  ZerosLike: [{ title: "of a matrix", inputs: [f(2, 3)], run: (x) => tf.zerosLike(x) }],
   Range: [
-    { title: "up", inputs: [f(4)], run: (x) => tf.mul(x!, tf.range(1, 9, 2)) },
+    { title: "up", inputs: [f(4)], run: (x) => tf.mul(x, tf.range(1, 9, 2)) },
     {
       title: "down, int32",
       inputs: [ints([3], 1, 2, 3)],
-      run: (x) => tf.mul(x!, tf.range(5, 2, -1, "int32")),
+      run: (x) => tf.mul(x, tf.range(5, 2, -1, "int32")),
     },
   ],
   LinSpace: [
-    { title: "five points", inputs: [f(5)], run: (x) => tf.mul(x!, tf.linspace(-1, 3, 5)) },
+    { title: "five points", inputs: [f(5)], run: (x) => tf.mul(x, tf.linspace(-1, 3, 5)) },
   ],
   OneHot: [
     {
       title: "with an index outside",
       inputs: [ints([2, 2], 0, 2, -1, 4)],
-      run: (x) => tf.oneHot(x as tf.Tensor2D, 3),
+      run: (x) => tf.oneHot(x, 3),
     },
     {
       title: "with values",
       inputs: [ints([3], 0, 2, 1)],
-      run: (x) => tf.oneHot(x as tf.Tensor1D, 3, 0.9, 0.05, "float32"),
+      run: (x) => tf.oneHot(x, 3, 0.9, 0.05, "float32"),
     },
   ],
   // shape
@@ -488,66 +488,66 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "with an inferred axis",
       inputs: [f(4, 3)],
-      run: (x) => tf.mul(tf.reshape(x!, [2, -1]), 2),
+      run: (x) => tf.mul(tf.reshape(x, [2, -1]), 2),
     },
   ],
   ExpandDims: [
     {
       title: "in the middle and at the end",
       inputs: [f(2, 3)],
-      run: (x) => tf.mul(tf.expandDims(id(x!), -1), 2),
+      run: (x) => tf.mul(tf.expandDims(id(x), -1), 2),
     },
   ],
   Transpose: [
-    { title: "of three axes", inputs: [f(2, 3, 4)], run: (x) => tf.transpose(x!, [2, 0, 1]) },
+    { title: "of three axes", inputs: [f(2, 3, 4)], run: (x) => tf.transpose(x, [2, 0, 1]) },
     {
       title: "of an axis of length 1",
       inputs: [f(2, 1, 4)],
-      run: (x) => tf.transpose(x!, [1, 0, 2]),
+      run: (x) => tf.transpose(x, [1, 0, 2]),
     },
   ],
   Concat: [
     {
       title: "along both axes",
       inputs: [f(2, 3), f(2, 1)],
-      run: (a, b) => tf.concat([tf.concat([a!, b!], 1), tf.concat([a!, b!], -1)], 0),
+      run: (a, b) => tf.concat([tf.concat([a, b], 1), tf.concat([a, b], -1)], 0),
     },
   ],
   Pack: [
     {
       title: "along the last axis",
       inputs: [f(2, 3), f(2, 3)],
-      run: (a, b) => tf.stack([a!, b!], -1),
+      run: (a, b) => tf.stack([a, b], -1),
     },
   ],
-  Unpack: [{ title: "along the middle", inputs: [f(2, 3, 2)], run: (x) => tf.unstack(x!, 1) }],
+  Unpack: [{ title: "along the middle", inputs: [f(2, 3, 2)], run: (x) => tf.unstack(x, 1) }],
   SplitV: [
-    { title: "into equal parts", inputs: [f(4, 3)], run: (x) => tf.split(x!, 2) },
-    { title: "into given sizes", inputs: [f(2, 6)], run: (x) => tf.split(x!, [1, 3, 2], 1) },
+    { title: "into equal parts", inputs: [f(4, 3)], run: (x) => tf.split(x, 2) },
+    { title: "into given sizes", inputs: [f(2, 6)], run: (x) => tf.split(x, [1, 3, 2], 1) },
   ],
   Slice: [
     {
       title: "to the end of an axis",
       inputs: [f(4, 5)],
-      run: (x) => tf.slice(x!, [1, 2], [2, -1]),
+      run: (x) => tf.slice(x, [1, 2], [2, -1]),
     },
   ],
   StridedSlice: [
-    { title: "by two", inputs: [f(7, 5)], run: (x) => tf.stridedSlice(x!, [1, 0], [7, 5], [2, 3]) },
+    { title: "by two", inputs: [f(7, 5)], run: (x) => tf.stridedSlice(x, [1, 0], [7, 5], [2, 3]) },
     {
       title: "backwards",
       inputs: [f(4, 5)],
-      run: (x) => tf.stridedSlice(x!, [2, 4], [0, 0], [-1, -2], 0, 2),
+      run: (x) => tf.stridedSlice(x, [2, 4], [0, 0], [-1, -2], 0, 2),
     },
     {
       title: "an axis dropped",
       inputs: [f(4, 5)],
-      run: (x) => tf.stridedSlice(x!, [2, 1], [3, 5], [1, 1], 0, 0, 0, 0, 1),
+      run: (x) => tf.stridedSlice(x, [2, 1], [3, 5], [1, 1], 0, 0, 0, 0, 1),
     },
   ],
   Tile: [
-    { title: "a broadcast", inputs: [f(3, 1)], run: (x) => tf.tile(x!, [1, 4]) },
-    { title: "a repetition", inputs: [f(2, 3)], run: (x) => tf.tile(x!, [2, 3]) },
+    { title: "a broadcast", inputs: [f(3, 1)], run: (x) => tf.tile(x, [1, 4]) },
+    { title: "a repetition", inputs: [f(2, 3)], run: (x) => tf.tile(x, [2, 3]) },
   ],
   PadV2: [
     {
@@ -570,7 +570,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       inputs: [f(3, 4)],
       run: (x) =>
         tf.mirrorPad(
-          x!,
+          x,
           [
             [1, 2],
             [0, 3],
@@ -583,7 +583,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       inputs: [f(3, 4)],
       run: (x) =>
         tf.mirrorPad(
-          x!,
+          x,
           [
             [1, 3],
             [2, 0],
@@ -596,7 +596,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "one axis, and all",
       inputs: [f(2, 3)],
-      run: (x) => [tf.reverse(x!, 1), tf.reverse(x!)],
+      run: (x) => [tf.reverse(x, 1), tf.reverse(x)],
     },
   ],
   FlipLeftRight: [
@@ -606,7 +606,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       run: (x) => tf.image.flipLeftRight(x as tf.Tensor4D),
     },
   ],
-  Diag: [{ title: "of a vector", inputs: [f(3)], run: (x) => tf.diag(x!) }],
+  Diag: [{ title: "of a vector", inputs: [f(3)], run: (x) => tf.diag(x) }],
   DepthToSpace: [
     {
       title: "channels last",
@@ -620,7 +620,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       inputs: [images(4, 2, 3, 1)],
       run: (x) =>
         tf.batchToSpaceND(
-          x!,
+          x,
           [2, 2],
           [
             [0, 1],
@@ -635,7 +635,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       inputs: [images(1, 3, 4, 2)],
       run: (x) =>
         tf.spaceToBatchND(
-          x!,
+          x,
           [2, 2],
           [
             [1, 0],
@@ -649,17 +649,17 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "rows",
       inputs: [f(4, 3), ints([3], 2, 0, 2)],
-      run: (x, i) => tf.gather(x!, i as tf.Tensor1D),
+      run: (x, i) => tf.gather(x, i),
     },
     {
       title: "of a later axis, by a matrix",
       inputs: [f(2, 4), ints([2, 2], 3, 0, 1, 1)],
-      run: (x, i) => tf.gather(x!, i as tf.Tensor1D, 1),
+      run: (x, i) => tf.gather(x, i, 1),
     },
     {
       title: "for each row its own",
       inputs: [f(2, 4), ints([2, 2], 3, 0, 1, 1)],
-      run: (x, i) => tf.gather(x!, i as tf.Tensor1D, 1, 1),
+      run: (x, i) => tf.gather(x, i, 1, 1),
       valuesOnly: "no rule for batchDims",
     },
   ],
@@ -667,33 +667,33 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "rows and elements",
       inputs: [f(3, 4), ints([2, 2], 0, 1, 2, 3), ints([2, 1], 2, 0)],
-      run: (x, i, j) => [tf.gatherND(x!, i!), tf.gatherND(x!, j!)],
+      run: (x, i, j) => [tf.gatherND(x, i), tf.gatherND(x, j)],
     },
   ],
   ScatterNd: [
     {
       title: "an index twice",
       inputs: [ints([3, 1], 1, 3, 1), f(3, 2)],
-      run: (i, u) => tf.scatterND(i!, u!, [4, 2]),
+      run: (i, u) => tf.scatterND(i, u, [4, 2]),
     },
   ],
   TensorScatterUpdate: [
     {
       title: "rows",
       inputs: [f(4, 2), ints([2, 1], 3, 0), f(2, 2)],
-      run: (x, i, u) => tf.tensorScatterUpdate(x!, i!, u!),
+      run: (x, i, u) => tf.tensorScatterUpdate(x, i, u),
     },
   ],
   UnsortedSegmentSum: [
     {
       title: "an empty segment",
       inputs: [f(4, 3), ints([4], 2, 0, 2, 0)],
-      run: (x, i) => tf.unsortedSegmentSum(x!, i as tf.Tensor1D, 4),
+      run: (x, i) => tf.unsortedSegmentSum(x, i as tf.Tensor1D, 4),
     },
     {
       title: "negative ids count nowhere",
       inputs: [f(4), ints([4], -1, 0, 1, 0)],
-      run: (x, i) => tf.unsortedSegmentSum(x!, i as tf.Tensor1D, 2),
+      run: (x, i) => tf.unsortedSegmentSum(x, i as tf.Tensor1D, 2),
     },
   ],
   // reductions
@@ -702,50 +702,50 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "over many rows",
       inputs: [f(4, 16, 64, 5)],
-      run: (x) => tf.sum(x!, [0, 1, 2]),
+      run: (x) => tf.sum(x, [0, 1, 2]),
       tolerance: 1e-4,
     },
     {
       title: "of int32 and bool",
       inputs: [ints([4], 1, -5, 3, 4)],
-      run: (x) => [tf.sum(x!), tf.sum(tf.greater(x!, 0))],
+      run: (x) => [tf.sum(x), tf.sum(tf.greater(x, 0))],
     },
   ],
   Mean: [
     ...reduction(tf.mean),
-    { title: "over many rows", inputs: [f(2048, 5)], run: (x) => tf.mean(x!, 0, true) },
+    { title: "over many rows", inputs: [f(2048, 5)], run: (x) => tf.mean(x, 0, true) },
   ],
   Prod: reduction(tf.prod),
   Max: reduction(tf.max),
   Min: reduction(tf.min),
-  All: [{ title: "along an axis", inputs: [f(3, 2)], run: (x) => tf.all(tf.greater(x!, -1), 1) }],
+  All: [{ title: "along an axis", inputs: [f(3, 2)], run: (x) => tf.all(tf.greater(x, -1), 1) }],
   Any: [
     {
       title: "along an axis, kept",
       inputs: [f(3, 2)],
-      run: (x) => tf.any(tf.greater(x!, 0.5), 0, true),
+      run: (x) => tf.any(tf.greater(x, 0.5), 0, true),
     },
   ],
   ArgMax: [
     {
       title: "first of equals",
       inputs: [floats([2, 3], 1, 3, 3, 5, 5, 1)],
-      run: (x) => [tf.argMax(x!, 1), tf.argMax(x!)],
+      run: (x) => [tf.argMax(x, 1), tf.argMax(x)],
     },
   ],
   ArgMin: [
     {
       title: "first of equals",
       inputs: [floats([2, 3], 1, 3, 1, 5, 5, 1)],
-      run: (x) => [tf.argMin(x!, 1), tf.argMin(x!)],
+      run: (x) => [tf.argMin(x, 1), tf.argMin(x)],
     },
   ],
   Cumsum: [
-    { title: "along the last axis", inputs: [f(3, 4)], run: (x) => tf.cumsum(x!, 1) },
+    { title: "along the last axis", inputs: [f(3, 4)], run: (x) => tf.cumsum(x, 1) },
     {
       title: "exclusive and reversed, another axis",
       inputs: [f(3, 4)],
-      run: (x) => tf.cumsum(x!, 0, true, true),
+      run: (x) => tf.cumsum(x, 0, true, true),
     },
   ],
   TopK: [
@@ -753,38 +753,38 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       title: "with equals",
       inputs: [floats([2, 4], 1, 3, 3, 2, 9, 8, 9, 7)],
       run: (x) => {
-        const { values, indices } = tf.topk(x!, 3);
+        const { values, indices } = tf.topk(x, 3);
         return [values, indices];
       },
     },
   ],
   Softmax: [
-    { title: "of wide logits", inputs: [within(-20, 20, 3, 5)], run: (x) => tf.softmax(x!) },
+    { title: "of wide logits", inputs: [within(-20, 20, 3, 5)], run: (x) => tf.softmax(x) },
   ],
   // products of matrices
   BatchMatMul: [
-    { title: "of two matrices", inputs: [f(3, 4), f(4, 5)], run: (a, b) => tf.matMul(a!, b!) },
+    { title: "of two matrices", inputs: [f(3, 4), f(4, 5)], run: (a, b) => tf.matMul(a, b) },
     {
       title: "of transposed matrices",
       inputs: [f(4, 3), f(5, 4)],
-      run: (a, b) => tf.matMul(a!, b!, true, true),
+      run: (a, b) => tf.matMul(a, b, true, true),
     },
-    { title: "of batches", inputs: [f(2, 3, 4), f(2, 4, 5)], run: (a, b) => tf.matMul(a!, b!) },
+    { title: "of batches", inputs: [f(2, 3, 4), f(2, 4, 5)], run: (a, b) => tf.matMul(a, b) },
     {
       title: "of batches, one transposed",
       inputs: [f(2, 2, 3, 4), f(2, 2, 5, 4)],
-      run: (a, b) => tf.matMul(a!, b!, false, true),
+      run: (a, b) => tf.matMul(a, b, false, true),
     },
     {
       title: "of a batch and one matrix",
       inputs: [f(2, 3, 4), f(1, 4, 5)],
-      run: (a, b) => tf.matMul(a!, b!),
+      run: (a, b) => tf.matMul(a, b),
       valuesOnly: "tfjs's own gradient does not sum over the batch",
     },
     {
       title: "of a transposed batch and one matrix",
       inputs: [f(2, 4, 3), f(1, 4, 5)],
-      run: (a, b) => tf.matMul(a!, b!, true),
+      run: (a, b) => tf.matMul(a, b, true),
       valuesOnly: "tfjs's own gradient does not sum over the batch",
     },
   ],
@@ -804,7 +804,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "a contraction",
       inputs: [f(2, 3, 4), f(4, 5)],
-      run: (a, b) => tf.einsum("bij,jk->bik", a!, b!),
+      run: (a, b) => tf.einsum("bij,jk->bik", a, b),
     },
   ],
   // convolutions
@@ -848,14 +848,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       valuesOnly: "tfjs's cpu backend leaves dilations out of the gradients",
     }),
     run: (a, b) =>
-      tf.depthwiseConv2d(
-        a as tf.Tensor4D,
-        b as tf.Tensor4D,
-        strides,
-        pad as "same" | "valid",
-        "NHWC",
-        dilations,
-      ),
+      tf.depthwiseConv2d(a as tf.Tensor4D, b as tf.Tensor4D, strides, pad, "NHWC", dilations),
   })),
   DepthwiseConv2dNativeBackpropInput: depthwiseBackprops(
     (_x, filter, dy, [, x, , strides, pad, dilations]) =>
@@ -939,20 +932,12 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     {
       title: "with scale and offset",
       inputs: [images(2, 3, 3, 4), f(4), within(0.5, 2, 4), f(4), f(4)],
-      run: (x, m, v, o, s) =>
-        tf.batchNorm(
-          x!,
-          m as tf.Tensor1D,
-          v as tf.Tensor1D,
-          o as tf.Tensor1D,
-          s as tf.Tensor1D,
-          1e-3,
-        ),
+      run: (x, m, v, o, s) => tf.batchNorm(x, m, v, o, s, 1e-3),
     },
     {
       title: "with neither",
       inputs: [images(2, 3, 3, 4), f(4), within(0.5, 2, 4)],
-      run: (x, m, v) => tf.batchNorm(x!, m as tf.Tensor1D, v as tf.Tensor1D),
+      run: (x, m, v) => tf.batchNorm(x, m, v),
     },
   ],
   LRN: [

@@ -9,10 +9,10 @@ import type { Pass } from "./rewrite-nodes.js";
 import { uniformConstants } from "./uniform-constants.js";
 
 /** Over the kernels as recorded. */
-export const capturedPasses: readonly Pass[] = [commonSubexpressions, deadCode];
+const capturedPasses: readonly Pass[] = [commonSubexpressions, deadCode];
 
 /** Over the ONNX operators. The second round simplifies what the late broadcasts left. */
-export const onnxPasses: readonly Pass[] = [
+const onnxPasses: readonly Pass[] = [
   uniformConstants,
   identities,
   lateBroadcasts,
