@@ -175,16 +175,18 @@ const rules: Readonly<Record<string, Rule>> = {
         const axis = attributes["axis"] as number;
         const toFront = x!.shape.map((_, i) => (i === 0 ? axis : i <= axis ? i - 1 : i));
         const back = toFront.map((_, i) => toFront.indexOf(i));
-        const sums = tf.unsortedSegmentSum(
-          tf.transpose(dy, toFront),
-          indices as tf.Tensor1D,
-          x!.shape[axis]!,
-        );
+        const sums = sumIntoRows(tf.transpose(dy, toFront), indices!, x!.shape[axis]!);
         return tf.transpose(sums, back);
       },
     }),
   },
 };
+
+/** Adds row i of x, [R, ...], to row targets[i] of a tensor of zeros, [count, ...].
+ *  (unsortedSegmentSum does the same, but not on the wasm backend.) */
+export function sumIntoRows(x: tf.Tensor, targets: tf.Tensor, count: number): tf.Tensor {
+  return tf.scatterND(tf.reshape(targets, [-1, 1]), x, [count, ...x.shape.slice(1)]);
+}
 
 /** Undoes a broadcast: sums over the axes along which `shape` was repeated. */
 export function sumTo(x: tf.Tensor, shape: readonly number[]): tf.Tensor {

@@ -19,7 +19,7 @@ import {
   resolvePermutation,
   sizeOf,
 } from "./shapes.js";
-import { registerMissingGradients, sumTo } from "./tfjs-gradients.js";
+import { registerMissingGradients, sumIntoRows, sumTo } from "./tfjs-gradients.js";
 
 /** The adapter for tfjs tensors, on whichever backend is active when a function is called.
  *
@@ -198,11 +198,7 @@ export function tfjsAdapter(): TensorAdapter<tf.Tensor> {
             return { value: tf.reshape(value, lines.shape), saved: [positions] };
           },
           backward: (dy, [positions]) => {
-            const sums = tf.unsortedSegmentSum(
-              tf.reshape(dy, [-1]),
-              positions as tf.Tensor1D,
-              x.size,
-            );
+            const sums = sumIntoRows(tf.reshape(dy, [-1]), positions!, x.size);
             return [tf.reshape(sums, lines.shape)];
           },
         },
