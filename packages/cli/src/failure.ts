@@ -3,6 +3,7 @@ const wrongUsage = new Set([
   "unknown-dataset",
   "unknown-encoder",
   "unknown-engine",
+  "config-differs",
   "invalid-config",
   "invalid-option",
   "run-exists",

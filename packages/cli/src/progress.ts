@@ -30,7 +30,8 @@ export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } 
     stop,
     callbacks: {
       onPhase(phase) {
-        stop();
+        // The bar of the training phase starts with the facts that onStart brings, just before it.
+        if (phase !== "train") stop();
         if (phase === "load") say("Opening the images");
         if (phase === "compile") say("Compiling the step");
       },

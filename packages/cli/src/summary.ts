@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { TrainResult } from "@lejepa/trainer";
 
 /** What a finished or interrupted run has to say to a person. */
-export function summary(result: TrainResult): string {
+export function summary(source: string, result: TrainResult): string {
   const { status, run, steps, probes, phases, seconds, engineDescription } = result;
   const lines: string[] = [""];
   if (status === "already-finished")
@@ -24,7 +24,7 @@ export function summary(result: TrainResult): string {
   lines.push("", `  time    ${times.join(", ")}; ${seconds.toFixed(1)} s in all`);
   lines.push(`  report  ${join(run, "report.html")}`);
   if (status === "interrupted")
-    lines.push("", `Go on with: lejepa train SOURCE --run ${run} --resume`);
+    lines.push("", `Go on with: lejepa train ${source} --run ${run} --resume`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -87,7 +87,7 @@ Examples:
         );
         progress.stop();
         if (json) printJson({ ...result, ...result.probes?.trained });
-        else process.stdout.write(summary(result));
+        else process.stdout.write(summary(source, result));
         if (result.status === "interrupted") exit(1);
       } finally {
         progress.stop();
