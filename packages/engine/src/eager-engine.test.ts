@@ -13,6 +13,16 @@ const spec = {
   inputs: { x: { shape: [2] } },
 };
 
+test("starting wasm adds no handlers to the process", async () => {
+  const count = () => [
+    process.listenerCount("uncaughtException"),
+    process.listenerCount("unhandledRejection"),
+  ];
+  const before = count();
+  await createEagerEngine("wasm");
+  expect(count()).toEqual(before);
+});
+
 describe.each(["cpu", "wasm"])("the eager engine on %s", (backend) => {
   test("advances the state, returns outputs and leaves tfjs as it was", async () => {
     await tf.setBackend("cpu");

@@ -54,10 +54,25 @@ async function startBackend(asked: string | undefined): Promise<string> {
       "engine-unavailable",
       `The tfjs backend "${name}" is not registered; import its package before createEngine, or install @tensorflow/tfjs-backend-wasm.`,
     );
-  if (!(await initialiseBackend(name)))
+  if (!(await withoutCrashHandlers(() => initialiseBackend(name))))
     throw engineError("engine-unavailable", `The tfjs backend "${name}" could not be started.`);
   if (name === "wasm") registerWasmTrainingKernels();
   return name;
+}
+
+/** tfjs's wasm module installs process-wide handlers that rethrow whatever is uncaught, and so print the module's
+ *  source; they are taken off again, since a library has no say in that. */
+async function withoutCrashHandlers<R>(start: () => Promise<R>): Promise<R> {
+  const events = ["uncaughtException", "unhandledRejection"] as const;
+  const before = events.map((event) => process.listeners(event as "uncaughtException"));
+  try {
+    return await start();
+  } finally {
+    events.forEach((event, i) => {
+      for (const listener of process.listeners(event as "uncaughtException"))
+        if (!before[i]!.includes(listener)) process.removeListener(event, listener);
+    });
+  }
 }
 
 class EagerStep implements CompiledStep {

@@ -7,6 +7,7 @@ import { encode } from "../onnx/encode.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { deadCode } from "./dead-code.js";
+import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
 import type { Pass } from "./rewrite-nodes.js";
@@ -156,6 +157,30 @@ const cases: readonly Case[] = [
     build: (g, x) => g.div(g.uniform(1), g.sub(g.uniform(0), x)),
     before: ["Sub", "Div"],
     after: ["Sub", "Div"],
+  },
+  {
+    title: "a bias row and a residual go into their products",
+    pass: gemmBias,
+    build: (g, x) => {
+      const rows = g.reshape(x, [2, 3]);
+      const square = g.gemm(rows, rows, 1, 0);
+      const row = g.dense([1, 2, 3], [3], "float32");
+      return g.add(g.gemm(square, square), g.add(row, square));
+    },
+    before: ["Reshape", "Gemm", "Gemm", "Add", "Add"],
+    after: ["Reshape", "Gemm", "Gemm", "Add", "Gemm"],
+  },
+  {
+    title: "a product that is needed bare, or grows by what is added, stays",
+    pass: gemmBias,
+    build: (g, x) => {
+      const rows = g.reshape(x, [2, 3]);
+      const row = g.gemm(g.uniform(1, [1, 2]), rows);
+      const bare = g.gemm(row, rows, 0, 1);
+      return g.reshape(g.mul(g.add(bare, g.uniform(1)), g.add(bare, g.gemm(rows, row, 0, 1))), [4]);
+    },
+    before: ["Reshape", "Gemm", "Gemm", "Add", "Gemm", "Add", "Mul", "Reshape"],
+    after: ["Reshape", "Gemm", "Gemm", "Add", "Gemm", "Add", "Mul", "Reshape"],
   },
   {
     title: "arithmetic on an expanded operand runs before the expanding, or without it",

@@ -3,6 +3,7 @@ import { verify } from "../graph/verify.js";
 import { lower, type LoweringTable } from "../lower.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { deadCode } from "./dead-code.js";
+import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
 import type { Pass } from "./rewrite-nodes.js";
@@ -19,6 +20,7 @@ const onnxPasses: readonly Pass[] = [
   uniformConstants,
   identities,
   commonSubexpressions,
+  gemmBias,
   deadCode,
 ];
 
