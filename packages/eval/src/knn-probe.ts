@@ -28,7 +28,7 @@ export interface KnnProbeResult {
 }
 
 /** Rows compared at once: a block of similarities stays in the processor's cache while it is searched. */
-const queriesPerBlock = 512;
+const queriesPerBlock = 256;
 const keysPerBlock = 4096;
 
 /** Classifies the test rows by their neighbours among the train rows.

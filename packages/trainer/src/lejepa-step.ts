@@ -53,9 +53,9 @@ export interface LejepaStep {
 }
 
 /** Name in the state of a parameter's mean of gradients. */
-export const meanName = (parameter: string): string => `exp_avg.${parameter}`;
+const meanName = (parameter: string): string => `exp_avg.${parameter}`;
 /** Name in the state of a parameter's mean of squared gradients. */
-export const squareName = (parameter: string): string => `exp_avg_sq.${parameter}`;
+const squareName = (parameter: string): string => `exp_avg_sq.${parameter}`;
 
 /** The pure step that trains an encoder with LeJEPA:
  *    z = projector(encoder(images)) [V, N, D],   loss = lejepaLoss(z, directions),   AdamW on its gradient

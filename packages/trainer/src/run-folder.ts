@@ -52,7 +52,7 @@ export function encoderOf({ encoder, imageSize, channels }: TrainConfig): Encode
 }
 
 /** Whether the folder holds a run. */
-export function isRun(folder: string): boolean {
+function isRun(folder: string): boolean {
   return existsSync(configFile(folder));
 }
 
