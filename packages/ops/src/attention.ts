@@ -47,9 +47,9 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, scale = 1): 
 
 /** Parameters of `selfAttention`'s input projection. */
 export interface QkvProjection {
-  /** [D, 3 D]: columns are queries, keys, values, each split into heads. */
+  /** Shape [D, 3 D]; its columns are queries, keys and values, each split into heads. */
   readonly weight: tf.Tensor;
-  /** [3 D]; left out, the projection has no bias. */
+  /** Shape [3 D]; left out, the projection has no bias. */
   readonly bias?: tf.Tensor;
 }
 

@@ -1,6 +1,6 @@
 /** What went wrong, for a program to branch on: `new LejepaError("unknown-encoder", "...")`.
  *
- *  Every failure that a user of the @lejepa packages can cause or mend is one of these. `code` is stable kebab-case
+ *  Every failure that a user of the packages can cause or mend is one of these. `code` is stable kebab-case
  *  and differs for each way of failing; `message` is one sentence: what, where, what to do. Packages that do not
  *  share this module have a class of their own with the same `name`, so recognise an error by `name` and `code`,
  *  never by `instanceof`. */

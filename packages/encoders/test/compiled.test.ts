@@ -1,0 +1,103 @@
+import { convNet, createEncoder, type Encoder, resnet, vit } from "@lejepa/encoders";
+import { createEngine, type Step } from "@lejepa/engine";
+import "@tensorflow/tfjs-backend-cpu";
+import * as tf from "@tensorflow/tfjs-core";
+import { expect, test } from "vitest";
+import { numbers } from "./trainable.js";
+
+const members: { title: string; make: () => Encoder }[] = [
+  { title: "conv_mnist", make: () => createEncoder("conv_mnist") },
+  {
+    title: "a conv net with mean pooling",
+    make: () => convNet({ imageSize: 12, channels: 1, widths: [4, 8, 8], head: "mean" }),
+  },
+  {
+    title: "a transformer with a class token",
+    make: () => vit({ imageSize: 8, channels: 3, patch: 4, dim: 12, depth: 2, heads: 3 }),
+  },
+  {
+    title: "a transformer with mean pooling and quick GELU",
+    make: () =>
+      vit({
+        imageSize: 9,
+        channels: 1,
+        patch: 4,
+        dim: 12,
+        depth: 1,
+        heads: 2,
+        classToken: false,
+        activation: "quick_gelu",
+      }),
+  },
+  {
+    title: "a residual network of basic blocks",
+    make: () => resnet({ imageSize: 11, channels: 1, block: "basic", depths: [1, 1] }),
+  },
+  {
+    title: "a residual network of bottlenecks",
+    make: () => resnet({ imageSize: 10, channels: 3, block: "bottleneck", depths: [1] }),
+  },
+];
+
+/** One step of gradient descent on a fixed target, in both modes of batch norm. */
+function descent(encoder: Encoder): Step {
+  return (state, inputs) =>
+    tf.tidy(() => {
+      const names = encoder.parameters
+        .filter(({ role }) => role !== "buffer")
+        .map(({ name }) => name);
+      const images = inputs["images"] as tf.Tensor4D;
+      const { value, grads } = tf.valueAndGrads((...args: tf.Tensor[]) => {
+        const trained = Object.fromEntries(names.map((name, i) => [name, args[i] as tf.Tensor]));
+        const { embedding } = encoder.apply({ ...state, ...trained }, images, { mode: "train" });
+        return tf.mean<tf.Scalar>(tf.squaredDifference(embedding, inputs["target"] as tf.Tensor));
+      })(names.map((name) => state[name] as tf.Tensor));
+      const { updates } = encoder.apply(state, images, { mode: "train" });
+      const moved = Object.fromEntries(
+        names.map((name, i) => [
+          name,
+          tf.sub(state[name] as tf.Tensor, tf.mul(grads[i] as tf.Tensor, 0.05)),
+        ]),
+      );
+      const next = { ...state, ...updates, ...moved };
+      const { embedding } = encoder.apply(next, images, { mode: "eval" });
+      return { state: next, outputs: { loss: value, embedding } };
+    });
+}
+
+test.each(members)("$title takes the same steps compiled and eager", async ({ make }) => {
+  const encoder = make();
+  const shape = [4, encoder.imageSize, encoder.imageSize, encoder.channels];
+  const run = async (name: "onnx" | "eager") => {
+    const engine = await createEngine(name);
+    const compiled = await engine.compile(descent(encoder), {
+      state: encoder.init(1),
+      inputs: { images: { shape }, target: { shape: [4, encoder.dim] } },
+    });
+    const outputs = [];
+    for (let step = 0; step < 3; step++) {
+      outputs.push(
+        await compiled.run({
+          images: numbers(shape, step + 1).dataSync() as Float32Array,
+          target: numbers([4, encoder.dim], 9).dataSync() as Float32Array,
+        }),
+      );
+    }
+    await compiled.dispose();
+    await engine.dispose();
+    return outputs;
+  };
+  await tf.setBackend("cpu");
+  const [eager, onnx] = [await run("eager"), await run("onnx")];
+  const losses = (steps: typeof eager) => steps.map((s) => s["loss"]?.data[0] as number);
+  expect(losses(eager)[2]).not.toBe(losses(eager)[0]);
+  losses(onnx).forEach((loss, i) => {
+    expect(Math.abs(loss / (losses(eager)[i] as number) - 1)).toBeLessThan(1e-4);
+  });
+  const last = (steps: typeof eager) => steps[2]?.["embedding"]?.data as Float32Array;
+  const largest = Math.max(...last(eager).map(Math.abs));
+  expect(largest).toBeGreaterThan(0.01);
+  last(onnx).forEach((value, i) => {
+    expect(Math.abs(value - (last(eager)[i] as number)) / largest).toBeLessThan(1e-3);
+  });
+});
