@@ -22,7 +22,7 @@ test.each(folders)("the published dependencies of %s follow the directions", (fo
   ) as Manifest;
   expect(manifest.name).toBe(packageNames[folder as keyof typeof packageNames]);
   const siblings = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter(
-    (name) => (Object.values(packageNames) as string[]).includes(name),
+    (name) => Object.values<string>(packageNames).includes(name),
   );
   const allowed = allowedImports[folder as keyof typeof allowedImports].map(
     (other) => packageNames[other as keyof typeof packageNames],

@@ -20,7 +20,9 @@ export function summary(source: string, result: TrainResult): string {
       row("kNN (k = 20)", "knn"),
     );
   }
-  const times = Object.entries(phases).map(([phase, time]) => `${phase} ${time.toFixed(1)} s`);
+  const times = (["load", "compile", "train", "probe"] as const).map(
+    (phase) => `${phase} ${phases[phase].toFixed(1)} s`,
+  );
   lines.push("", `  time    ${times.join(", ")}; ${seconds.toFixed(1)} s in all`);
   lines.push(`  report  ${join(run, "report.html")}`);
   if (status === "interrupted")

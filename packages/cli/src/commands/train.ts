@@ -96,9 +96,13 @@ Examples:
     });
 }
 
+type NumericKey = {
+  [Key in keyof typeof mnistPreset]-?: (typeof mnistPreset)[Key] extends number ? Key : never;
+}[keyof typeof mnistPreset];
+
 /** How the help shows the default of an option. */
-function preset(key: keyof typeof mnistPreset): string {
-  return `(default: ${String(mnistPreset[key])})`;
+function preset(key: "encoder" | "engine" | NumericKey): string {
+  return `(default: ${mnistPreset[key]})`;
 }
 
 function newRunFolder(source: string): string {
