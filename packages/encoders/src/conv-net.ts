@@ -11,8 +11,8 @@ export interface ConvNetOptions extends ImageOptions {
   readonly name?: string;
   /** Channels after each halving of the image, at least one. */
   readonly widths: readonly number[];
-  /** "mean": average over positions, D is the last width. "flatten": a linear layer on the flattened map (row by
-   *  row, channel last), without bias, then batch norm; D is `dim`. */
+  /** "mean": average over positions, D is the last width. "flatten": a linear layer on the flattened map (channel
+   *  by channel, as PyTorch flattens), without bias, then batch norm; D is `dim`. */
   readonly head: "mean" | "flatten";
   /** D of the "flatten" head. Default 128. */
   readonly dim?: number;
@@ -81,10 +81,13 @@ export function convNet(options: ConvNetOptions): Encoder {
           h = tf.relu(tf.add(h, normalised(`stages.${stage}.residual`, h, 1)));
         }
       });
+      // Channels first, so that the exported weights fit a PyTorch twin as they are.
+      const flattened = (map: tf.Tensor4D) =>
+        tf.reshape(tf.transpose(map, [0, 3, 1, 2]), [-1, flat]);
       const embedding =
         head === "mean"
           ? globalAveragePool(h)
-          : pass.batchNorm("head.bn", pass.linear("head.fc", tf.reshape(h, [-1, flat]), "no-bias"));
+          : pass.batchNorm("head.bn", pass.linear("head.fc", flattened(h), "no-bias"));
       return { embedding: embedding as tf.Tensor2D, updates: pass.updates };
     },
   };
