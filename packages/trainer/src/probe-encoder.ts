@@ -50,18 +50,20 @@ interface Probed {
   readonly scatter: EmbeddingPicture["trained"];
 }
 
-/** Linear probe, kNN and the two principal components of the test set. */
+/** Linear probe, kNN and the two principal components of the test set.
+ *  An aborted signal ends the embedding, and with it this function, by the signal's reason. */
 export async function probeEncoder(
   engine: Engine,
   run: Parameters<typeof embedRun>[1],
   { train, test }: { readonly train: Dataset; readonly test: Dataset },
-  onProgress: (images: number) => void,
+  options: { readonly onProgress: (images: number) => void; readonly signal?: AbortSignal },
 ): Promise<Probed> {
-  const trainSet = labelled(await embedRun(engine, run, train, { onProgress }), train);
-  const testSet = labelled(
-    await embedRun(engine, run, test, { onProgress: (done) => onProgress(train.length + done) }),
-    test,
-  );
+  const embedPart = async (dataset: Dataset, before: number): Promise<LabelledFeatures> => {
+    const onProgress = (done: number): void => options.onProgress(before + done);
+    return labelled(await embedRun(engine, run, dataset, { ...options, onProgress }), dataset);
+  };
+  const trainSet = await embedPart(train, 0);
+  const testSet = await embedPart(test, train.length);
   const data = { train: trainSet, test: testSet };
   const linear = await linearProbe(engine, data);
   const knn = await knnProbe(engine, data);

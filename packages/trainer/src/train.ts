@@ -277,20 +277,27 @@ class Session {
     return { state, done, dataWaitSeconds: loader.waitMilliseconds / 1000 };
   }
 
-  /** Probes of the encoder as it initialised and as trained; no probes when the signal came first. */
+  /** Probes of the encoder as it initialised and as trained; no probes when the signal ended them. */
   async #probe(
     { config, encoder, engine, trainSet, testSet }: Loaded,
     parameters: HostTensors,
   ): Promise<{ probes: TrainResult["probes"]; picture: EmbeddingPicture | undefined }> {
     const datasets = { train: trainSet, test: testSet! };
     const images = trainSet.length + testSet!.length;
+    const { signal } = this.options;
     const probed = [];
-    for (const [i, values] of [encoder.init(config.seed), parameters].entries()) {
-      if (this.options.signal?.aborted === true) return { probes: null, picture: undefined };
-      const run = { config, encoder, parameters: values };
-      const onProgress = (done: number): void =>
-        this.#callbacks.onProbe?.(i * images + done, 2 * images);
-      probed.push(await probeEncoder(engine, run, datasets, onProgress));
+    try {
+      for (const [i, values] of [encoder.init(config.seed), parameters].entries()) {
+        signal?.throwIfAborted();
+        const run = { config, encoder, parameters: values };
+        const onProgress = (done: number): void =>
+          this.#callbacks.onProbe?.(i * images + done, 2 * images);
+        const options = { onProgress, ...(signal && { signal }) };
+        probed.push(await probeEncoder(engine, run, datasets, options));
+      }
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+      return { probes: null, picture: undefined };
     }
     const [untrained, trained] = probed as [(typeof probed)[0], (typeof probed)[0]];
     return {

@@ -268,16 +268,15 @@ describe("resume", () => {
     expect(metricsOf("a")).toHaveLength(12);
   });
 
-  test("makes up for probes that were interrupted", async () => {
+  test.each<[string, (abort: () => void) => TrainCallbacks]>([
+    ["before", (abort) => ({ onPhase: (phase) => phase === "probe" && abort() })],
+    ["while the test set was embedded", (abort) => ({ onProbe: (done) => done > 40 && abort() })],
+  ])("makes up for probes that were interrupted %s", async (_when, callbacks) => {
     const controller = new AbortController();
     const options = { run: join(scratch, "a"), datasets };
     const first = await train(
       { ...tiny, probe: true },
-      {
-        ...options,
-        signal: controller.signal,
-        callbacks: { onPhase: (phase) => phase === "probe" && controller.abort() },
-      },
+      { ...options, signal: controller.signal, callbacks: callbacks(() => controller.abort()) },
     );
     expect(first).toMatchObject({ status: "interrupted", steps: 12, probes: null });
     const second = await train({ ...tiny, probe: true }, { ...options, resume: true });
