@@ -175,7 +175,7 @@ const cases: readonly Case[] = [
     pass: gemmBias,
     build: (g, x) => {
       const rows = g.reshape(x, [2, 3]);
-      const row = g.gemm(g.uniform(1, [1, 2]), rows);
+      const row = g.gemm(g.dense([1, 3], [1, 2], "float32"), rows);
       const bare = g.gemm(row, rows, 0, 1);
       return g.reshape(g.mul(g.add(bare, g.uniform(1)), g.add(bare, g.gemm(rows, row, 0, 1))), [4]);
     },
