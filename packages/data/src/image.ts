@@ -61,7 +61,9 @@ export function padImage(image: Image, padded: Float32Array): void {
 /** The same image with float values. */
 export function floatImage(image: Image): FloatImage {
   const { height, width, channels, data } = image;
-  const floats =
-    data instanceof Uint8Array ? Float32Array.from(data, (byte) => byte / 255) : data.slice();
+  if (data instanceof Float32Array) return { height, width, channels, data: data.slice() };
+  // A plain loop: Float32Array.from with a function takes 18 times as long.
+  const floats = new Float32Array(data.length);
+  for (let i = 0; i < floats.length; i++) floats[i] = unitOfByte[data[i]!]!;
   return { height, width, channels, data: floats };
 }

@@ -177,5 +177,5 @@ const makeState = (state: HostTensors): Tensors =>
 
 const toHost = (tensor: tf.Tensor): HostTensor => ({
   shape: tensor.shape,
-  data: Float32Array.from(tensor.dataSync()),
+  data: new Float32Array(tensor.dataSync()),
 });

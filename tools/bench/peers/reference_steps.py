@@ -184,7 +184,7 @@ def main():
         images, directions = pool[done % len(pool)], F.normalize(torch.randn(16, SLICES), dim=0)
         done += 1
         start = time.perf_counter()
-        loss = update(model, loss_of, optimizer, 2e-3 / (1 + done / 1000), images, directions)
+        loss = update(model, loss_of, optimizer, 2e-6 * done, images, directions)
         elapsed = 1000 * (time.perf_counter() - start)
         assert loss == loss, "the loss is not a number"
         return elapsed
