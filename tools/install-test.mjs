@@ -40,7 +40,18 @@ try {
     const entries = Object.keys(manifest.exports)
       .filter((path) => !path.endsWith(".json"))
       .map((path) => join(manifest.name, path));
+    // The root entry works without optional peers; a further entry may be for users of one of them.
+    const optional = Object.keys(manifest.peerDependenciesMeta ?? {});
     for (const [i, entry] of entries.entries()) {
+      if (i === 1 && optional.length > 0)
+        check(`${optional.join(" ")} installs beside ${manifest.name}`, () =>
+          npm(
+            ["install", "--ignore-scripts", "--prefer-offline", "--no-audit"].concat(
+              optional.map((name) => `${name}@${manifest.peerDependencies[name]}`),
+            ),
+            home,
+          ),
+        );
       check(`${entry} is imported from JavaScript`, () =>
         run(process.execPath, ["--input-type=module", "-e", `await import("${entry}")`], home),
       );

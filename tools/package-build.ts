@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { Options } from "tsup";
 
-/** The tsup options of every package: one ESM entry for each file of `dist` that its exports name. */
-export function packageBuild(packageFolder: string): Options {
+/** The tsup options of every package: one ESM entry for each file of `dist` that its exports name, and one for each
+ *  module that it starts as a worker thread. */
+export function packageBuild(packageFolder: string, workers: readonly string[] = []): Options {
   const manifest = JSON.parse(readFileSync(`${packageFolder}/package.json`, "utf8")) as {
     exports: Record<string, string | { default: string }>;
   };
@@ -10,7 +11,9 @@ export function packageBuild(packageFolder: string): Options {
     .map((target) => (typeof target === "string" ? target : target.default))
     .filter((file) => file.endsWith(".js"));
   return {
-    entry: files.map((file) => file.replace("./dist/", "src/").replace(/\.js$/, ".ts")),
+    entry: files
+      .concat(workers.map((name) => `./dist/${name}.js`))
+      .map((file) => file.replace("./dist/", "src/").replace(/\.js$/, ".ts")),
     format: "esm",
     target: "es2022",
     platform: "node",
