@@ -1,0 +1,30 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+const checkout = mkdtempSync(join(tmpdir(), "lejepa-unbuilt-"));
+afterAll(() => rmSync(checkout, { recursive: true }));
+
+test("the command line of a checkout that was never built builds its packages first", () => {
+  const made = /[\\/](dist|node_modules|\.nx|runs)$/;
+  for (const name of ["nx.json", "package.json", "package-lock.json", "tsconfig.build.json"])
+    cpSync(join(root, name), join(checkout, name));
+  for (const folder of ["packages", "tools"])
+    cpSync(join(root, folder), join(checkout, folder), {
+      recursive: true,
+      filter: (path) => !made.test(path),
+    });
+  symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"), "junction");
+  const built = join(checkout, "packages", "cli", "dist", "index.js");
+  expect(existsSync(built)).toBe(false);
+
+  const bin = join(checkout, "packages", "cli", "bin", "lejepa.js");
+  // A cache of builds would pass off what another checkout has built.
+  const env = { ...process.env, NX_SKIP_NX_CACHE: "true", NX_DAEMON: "false" };
+  const help = execFileSync(process.execPath, [bin, "--help"], { env, encoding: "utf8" });
+  expect(help).toMatch(/^Usage: lejepa/);
+  expect(existsSync(built)).toBe(true);
+});
