@@ -2,26 +2,28 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { HostTensor, HostTensors, Tensors } from "@lejepa/ops";
 import { initialiseBackend, withBackend } from "./active-backend.js";
 import { engineError } from "./engine-error.js";
-import type { CompiledStep, Engine, InputValue, Step, StepSpec } from "./engine.js";
+import type { CompiledEntry, CompiledProgram, Engine, InputValue } from "./engine.js";
+import { byName, compileWith, disposedError, type ResolvedEntry } from "./program.js";
 import { checkStepResult } from "./step-result.js";
-import { checkState, readInputs, resolveInputs, type ResolvedInput } from "./step-values.js";
+import { checkState, readInputs } from "./step-values.js";
 import { registerWasmTrainingKernels } from "./wasm-training-kernels.js";
 
 /** Runs each step operation by operation on a tfjs backend: the reference that the compiled engine is held to. */
 export async function createEagerEngine(backend: string | undefined): Promise<Engine> {
   const name = await startBackend(backend);
-  const steps = new Set<EagerStep>();
+  const programs = new Set<EagerProgram<string>>();
   return {
     name: "eager",
     description: `tfjs-core ${tf.version_core}, backend ${name}, operation by operation`,
-    compile: (step, spec) =>
+    compile: compileWith((entries, state) =>
       settle(() => {
-        const compiled = new EagerStep(name, step, spec, () => steps.delete(compiled));
-        steps.add(compiled);
-        return compiled;
+        const program = new EagerProgram(name, entries, state, () => programs.delete(program));
+        programs.add(program);
+        return program;
       }),
+    ),
     dispose: async () => {
-      for (const step of steps) await step.dispose();
+      for (const program of programs) await program.dispose();
     },
   };
 }
@@ -75,52 +77,51 @@ async function withoutCrashHandlers<R>(start: () => Promise<R>): Promise<R> {
   }
 }
 
-class EagerStep implements CompiledStep {
-  readonly compileMilliseconds: number;
-  readonly nodes = 0;
-  readonly #inputs: readonly ResolvedInput[];
-  readonly #declared: HostTensors;
+class EagerProgram<Name extends string> implements CompiledProgram<Name> {
+  readonly entries: Readonly<Record<Name, CompiledEntry>>;
   #state: Tensors | undefined;
 
   constructor(
     private readonly backend: string,
-    private readonly step: Step,
-    spec: StepSpec,
+    entries: readonly ResolvedEntry<Name>[],
+    private readonly declared: HostTensors,
     private readonly onDispose: () => void,
   ) {
     const start = performance.now();
-    this.#inputs = resolveInputs(spec.inputs);
-    this.#declared = spec.state;
-    checkState(spec.state, spec.state);
-    this.#state = withBackend(backend, () => makeState(spec.state));
-    this.compileMilliseconds = performance.now() - start;
+    this.#state = withBackend(backend, () => makeState(declared));
+    const compileMilliseconds = performance.now() - start;
+    this.entries = byName(
+      entries.map((entry) => [
+        entry.name,
+        { nodes: 0, compileMilliseconds, run: (given) => settle(() => this.#run(entry, given)) },
+      ]),
+    );
   }
 
-  run(given: Readonly<Record<string, InputValue>>): Promise<HostTensors> {
-    return settle(() => {
-      const state = this.#alive();
-      const values = readInputs(this.#inputs, given);
-      return withBackend(this.backend, () => this.#advance(state, values));
-    });
+  #run(entry: ResolvedEntry, given: Readonly<Record<string, InputValue>>): HostTensors {
+    const state = this.#alive();
+    const values = readInputs(entry.inputs, given);
+    return withBackend(this.backend, () => this.#advance(entry, state, values));
   }
 
-  #advance(state: Tensors, values: readonly (Float32Array | Int32Array)[]): HostTensors {
+  #advance(
+    { step, inputs }: ResolvedEntry,
+    state: Tensors,
+    values: readonly (Float32Array | Int32Array)[],
+  ): HostTensors {
     // Not returned through tidy, which would look for tensors in every element of the arrays.
     let outputs: HostTensors = {};
     tf.tidy(() => {
-      const inputs = Object.fromEntries(
-        this.#inputs.map(({ name, shape, dtype }, i) => [
-          name,
-          tf.tensor(values[i]!, [...shape], dtype),
-        ]),
+      const tensors = Object.fromEntries(
+        inputs.map(({ name, shape, dtype }, i) => [name, tf.tensor(values[i]!, [...shape], dtype)]),
       );
-      const result = checkStepResult(this.step({ ...state }, inputs), this.#declared);
+      const result = checkStepResult(step({ ...state }, tensors), this.declared);
       outputs = Object.fromEntries(
         Object.entries(result.outputs).map(([name, tensor]) => [name, toHost(tensor)]),
       );
       // A clone shares the data, so one tensor may be returned under two names or passed straight through.
       const next = Object.fromEntries(
-        Object.keys(this.#declared).map((name) => [name, tf.keep(result.state[name]!.clone())]),
+        Object.keys(this.declared).map((name) => [name, tf.keep(result.state[name]!.clone())]),
       );
       tf.dispose(state);
       this.#state = next;
@@ -140,7 +141,7 @@ class EagerStep implements CompiledStep {
   writeState(state: HostTensors): Promise<void> {
     return settle(() => {
       const before = this.#alive();
-      checkState(state, this.#declared);
+      checkState(state, this.declared);
       withBackend(this.backend, () => {
         tf.dispose(before);
         this.#state = makeState(state);
@@ -156,8 +157,7 @@ class EagerStep implements CompiledStep {
   }
 
   #alive(): Tensors {
-    if (this.#state === undefined)
-      throw engineError("disposed", "This compiled step was disposed; compile it again.");
+    if (this.#state === undefined) throw disposedError();
     return this.#state;
   }
 }

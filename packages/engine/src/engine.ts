@@ -27,25 +27,46 @@ export interface StepSpec {
   readonly inputs: Readonly<Record<string, InputSpec>>;
 }
 
-/** A step with its state, ready to run. */
-export interface CompiledStep {
+/** What several steps over one state are compiled for. */
+export interface ProgramSpec<Name extends string = string> {
+  /** The first state, by name: everything that any of the steps reads. */
+  readonly state: HostTensors;
+  /** The inputs of every run, for each step by its name. */
+  readonly inputs: Readonly<Record<Name, Readonly<Record<string, InputSpec>>>>;
+}
+
+/** One step that is ready to run. */
+export interface CompiledEntry {
   /** Runs the step once and advances the state.
    *  Returns `outputs`, in arrays of the caller's own (int32 and bool outputs as float32 numbers).
    *  @throws LejepaError "bad-input" when an input is missing, unknown, or of the wrong length or type;
-   *  "disposed" after {@link CompiledStep.dispose}. The state is then what it was. */
+   *  "disposed" after {@link ResidentState.dispose}. The state is then what it was. */
   run(inputs: Readonly<Record<string, InputValue>>): Promise<HostTensors>;
+  /** Wall-clock milliseconds that compiling took, the loading of the graph included. */
+  readonly compileMilliseconds: number;
+  /** Operations in the graph that runs; 0 for the eager engine, which has no graph. */
+  readonly nodes: number;
+}
+
+/** A state that steps advance in place. */
+export interface ResidentState {
   /** A copy of the state as it stands after the last run.
    *  @throws LejepaError "disposed" */
   readState(): Promise<HostTensors>;
   /** Replaces the whole state by a copy of the one given.
    *  @throws LejepaError "bad-state" unless names, shapes and lengths are those it was compiled for; "disposed" */
   writeState(state: HostTensors): Promise<void>;
-  /** Frees the state and the compiled graph. Further calls of `dispose` do nothing. */
+  /** Frees the state and what was compiled for it. Further calls of `dispose` do nothing. */
   dispose(): Promise<void>;
-  /** Wall-clock milliseconds that compiling took, the loading of the graph included. */
-  readonly compileMilliseconds: number;
-  /** Operations in the graph that runs; 0 for the eager engine, which has no graph. */
-  readonly nodes: number;
+}
+
+/** A step with its state, ready to run. */
+export interface CompiledStep extends CompiledEntry, ResidentState {}
+
+/** Several steps over one state, ready to run. Calls that are not awaited run in the order made, whatever their step. */
+export interface CompiledProgram<Name extends string = string> extends ResidentState {
+  /** The steps, by the names that they were compiled under. */
+  readonly entries: Readonly<Record<Name, CompiledEntry>>;
 }
 
 /** Runs steps. Made by {@link createEngine}. */
@@ -57,6 +78,13 @@ export interface Engine {
   /** Prepares a step to run over and over.
    *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured */
   compile(step: Step, spec: StepSpec): Promise<CompiledStep>;
+  /** Prepares several steps over one state, which is in memory once: `{ step, grads, apply, embed }`, say. Each is
+   *  given the whole state and returns the whole state. What a step returns as it came in is never copied.
+   *  @throws LejepaError as for one step */
+  compile<Name extends string>(
+    steps: Readonly<Record<Name, Step>>,
+    spec: ProgramSpec<Name>,
+  ): Promise<CompiledProgram<Name>>;
   /** Disposes every step compiled by this engine. */
   dispose(): Promise<void>;
 }

@@ -1,11 +1,15 @@
 export { createEngine, engineReport } from "./create-engine.js";
 export type { EngineAvailability, EngineOptions, EngineReport } from "./create-engine.js";
 export type {
+  CompiledEntry,
+  CompiledProgram,
   CompiledStep,
   Engine,
   EngineErrorCode,
   InputSpec,
   InputValue,
+  ProgramSpec,
+  ResidentState,
   Step,
   StepSpec,
 } from "./engine.js";

@@ -10,7 +10,7 @@ export interface ResolvedInput {
   readonly size: number;
 }
 
-export const sizeOf = (shape: readonly number[]): number =>
+const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((size, length) => size * length, 1);
 
 const list = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ") || "none";

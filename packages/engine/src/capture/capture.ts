@@ -10,15 +10,8 @@ import { checkStepResult } from "../step-result.js";
 import type { ResolvedInput } from "../step-values.js";
 import { CallSite } from "./call-site.js";
 import { compareTraces } from "./compare-traces.js";
+import { port } from "./port.js";
 import { Recorder, recorderName, registerRecorderKernels, type RecordedEvent } from "./recorder.js";
-
-/** Names of the ports of a captured step. */
-export const port = {
-  state: (name: string) => `state/${name}`,
-  input: (name: string) => `input/${name}`,
-  nextState: (name: string) => `next/${name}`,
-  output: (name: string) => `output/${name}`,
-};
 
 /** One run of the step on a recorder. */
 export interface Trace {

@@ -35,8 +35,13 @@ export function encode(graph: Graph): Uint8Array {
     names.set(copy, name);
     extra.push({ op: "Identity", domain: "", inputs: [value], attributes: {}, outputs: [copy] });
   }
-  const nameOf = (value: Value | undefined): string =>
-    value === undefined ? "" : (names.get(value) ?? `v${value.id}`);
+  // Numbered as they come, so that equal graphs are equal bytes.
+  const nameOf = (value: Value | undefined): string => {
+    if (value === undefined) return "";
+    const name = names.get(value) ?? `v${names.size}`;
+    names.set(value, name);
+    return name;
+  };
 
   const initializers: object[] = [];
   const expansions: object[] = [];

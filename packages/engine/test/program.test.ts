@@ -1,0 +1,220 @@
+import "@tensorflow/tfjs-backend-cpu";
+import "@lejepa/ops";
+import { createEngine, type Step } from "@lejepa/engine";
+import * as tf from "@tensorflow/tfjs-core";
+import { InferenceSession } from "onnxruntime-node";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { needs } from "../../../tools/backends.js";
+
+beforeAll(() => tf.setBackend("cpu"));
+afterEach(() => vi.restoreAllMocks());
+
+type Tensors = Readonly<Record<string, tf.Tensor>>;
+
+const forward = (w: tf.Tensor, x: tf.Tensor) => tf.tanh(tf.matMul(x as tf.Tensor2D, w));
+const gradient = (w: tf.Tensor, { x, y }: Tensors) =>
+  tf.valueAndGrads((w: tf.Tensor) => tf.mean<tf.Scalar>(tf.square(tf.sub(forward(w, x!), y!))))([
+    w,
+  ]);
+const descend = ({ w, count }: Tensors, dw: tf.Tensor, lr: tf.Tensor) => ({
+  w: tf.sub(w!, tf.mul(dw, lr)),
+  count: tf.add(count!, 1),
+});
+
+const steps = {
+  step: (state, inputs) => {
+    const { value, grads } = gradient(state.w!, inputs);
+    return { state: descend(state, grads[0]!, inputs.lr!), outputs: { loss: value } };
+  },
+  grads: (state, inputs) => {
+    const { value, grads } = gradient(state.w!, inputs);
+    return { state, outputs: { loss: value, w: grads[0]! } };
+  },
+  apply: (state, { dw, lr }) => ({ state: descend(state, dw!, lr!), outputs: {} }),
+  embed: (state, { x }) => ({ state, outputs: { z: forward(state.w!, x!) } }),
+} satisfies Record<string, Step>;
+
+const state = {
+  w: { shape: [2, 3], data: Float32Array.of(0.1, -0.2, 0.3, 0.4, 0.5, -0.6) },
+  count: { shape: [], data: Float32Array.of(0) },
+};
+const batch = { x: { shape: [4, 2] }, y: { shape: [4, 3] } };
+const spec = {
+  state,
+  inputs: {
+    step: { ...batch, lr: { shape: [] } },
+    grads: batch,
+    apply: { dw: { shape: [2, 3] }, lr: { shape: [] } },
+    embed: { x: { shape: [1, 2] } },
+  },
+};
+const data = {
+  x: Float32Array.of(1, 0, 0, 1, 1, 1, -1, 0.5),
+  y: Float32Array.from({ length: 12 }, (_, i) => Math.sin(i)),
+};
+
+describe.each(["onnx", "eager"] as const)("steps over one state on the %s engine", (name) => {
+  const compile = async () => {
+    const engine = await createEngine(name);
+    return { engine, program: await engine.compile(steps, spec) };
+  };
+
+  test("see each other's changes: grads and apply do what step does", async (context) => {
+    needs(name, context);
+    const { engine, program } = await compile();
+    const { step, grads, apply, embed } = program.entries;
+    const one = { x: Float32Array.of(1, 2) };
+    const before = (await embed.run(one)).z!;
+    expect(before.shape).toEqual([1, 3]);
+    const { loss } = await step.run({ ...data, lr: 0.5 });
+    const stepped = await program.readState();
+    expect((await embed.run(one)).z!.data).not.toEqual(before.data);
+
+    await program.writeState(state);
+    expect((await embed.run(one)).z!.data).toEqual(before.data);
+    const { loss: again, w } = await grads.run(data);
+    expect(again!.data).toEqual(loss!.data);
+    expect((await program.readState()).w!.data).toEqual(state.w.data);
+    await apply.run({ dw: w!, lr: 0.5 });
+    const applied = await program.readState();
+    for (let i = 0; i < 6; i++) expect(applied.w!.data[i]).toBeCloseTo(stepped.w!.data[i]!, 6);
+    expect(applied.count!.data[0]).toBe(1);
+    await engine.dispose();
+  });
+
+  test("refuse the inputs of one another, and everything after dispose", async (context) => {
+    needs(name, context);
+    const { engine, program } = await compile();
+    const { embed, apply } = program.entries;
+    await expect(embed.run({ ...data, lr: 1 })).rejects.toMatchObject({ code: "bad-input" });
+    await expect(program.writeState({ w: state.w })).rejects.toMatchObject({ code: "bad-state" });
+    await program.dispose();
+    const gone = { code: "disposed" };
+    await expect(apply.run({ dw: state.w, lr: 1 })).rejects.toMatchObject(gone);
+    await expect(program.readState()).rejects.toMatchObject(gone);
+    await engine.dispose();
+  });
+
+  test("are refused when names and inputs do not match, or there are none", async (context) => {
+    needs(name, context);
+    const engine = await createEngine(name);
+    const inputs = { embed: { x: { shape: [1, 2] } } };
+    const compileWrongly = (wrong: Record<string, Step>) =>
+      engine.compile(wrong, { state, inputs });
+    const { embed, grads } = steps;
+    await expect(compileWrongly({ embed, grads })).rejects.toMatchObject({ code: "bad-input" });
+    await expect(compileWrongly({ grads })).rejects.toMatchObject({ code: "bad-input" });
+    await expect(engine.compile({}, { state, inputs: {} })).rejects.toMatchObject({
+      code: "bad-step",
+    });
+    await engine.dispose();
+  });
+});
+
+/** A state of `floats` numbers that two entries read and one replaces. */
+const large = (floats: number) =>
+  [
+    {
+      read: (state: Tensors) => ({ state, outputs: { sum: tf.sum(state.w!) } }),
+      write: ({ w }: Tensors) => ({ state: { w: tf.add(w!, 1) }, outputs: {} }),
+      more: (state: Tensors) => ({ state, outputs: { max: tf.max(state.w!) } }),
+    },
+    {
+      state: { w: { shape: [floats], data: new Float32Array(floats) } },
+      inputs: { read: {}, write: {}, more: {} },
+    },
+  ] as const;
+
+test("state is in memory once, however many steps there are", async (context) => {
+  needs("onnx", context);
+  const megabytes = () => process.memoryUsage().arrayBuffers / 1e6;
+  const engine = await createEngine("onnx");
+  const [steps, spec] = large(10e6);
+  const before = megabytes();
+  const { entries } = await engine.compile(steps, spec);
+  for (let i = 0; i < 10; i++) await entries.read.run({});
+  await entries.more.run({});
+  expect(megabytes() - before).toBeGreaterThan(39);
+  expect(megabytes() - before).toBeLessThan(50);
+  await entries.write.run({});
+  expect((await entries.read.run({})).sum!.data[0]).toBe(1e7);
+  await engine.dispose();
+});
+
+test("equal graphs are one session, freed with the last of them", async (context) => {
+  needs("onnx", context);
+  const create = vi.spyOn(InferenceSession, "create");
+  const engine = await createEngine("onnx");
+  const first = await engine.compile(steps, spec);
+  expect(create).toHaveBeenCalledTimes(4);
+  const [second, third] = await Promise.all([
+    engine.compile(steps.embed, { state, inputs: spec.inputs.embed }),
+    engine.compile(steps.embed, { state, inputs: spec.inputs.embed }),
+    engine.compile(steps.embed, { state, inputs: { x: { shape: [2, 2] } } }),
+  ]);
+  expect(create).toHaveBeenCalledTimes(5);
+  const embedding = (await create.mock.results[3]!.value) as InferenceSession;
+  const release = vi.spyOn(embedding, "release");
+
+  // One session, but each has its own state.
+  await first.entries.step.run({ ...data, lr: 1 });
+  expect((await second.readState()).count!.data[0]).toBe(0);
+  await first.dispose();
+  await third.dispose();
+  expect(release).not.toHaveBeenCalled();
+  expect((await second.run({ x: Float32Array.of(0, 0) })).z!.data).toEqual(new Float32Array(3));
+  await second.dispose();
+  expect(release).toHaveBeenCalledOnce();
+  await engine.compile(steps.embed, { state, inputs: spec.inputs.embed });
+  expect(create).toHaveBeenCalledTimes(6);
+  await engine.dispose();
+});
+
+const rss = () => process.memoryUsage.rss() / 1e6;
+
+test("2,000 steps leave memory and tensors as they were", async (context) => {
+  needs("onnx", context);
+  const engine = await createEngine("onnx");
+  // 131 kB of state: one copy lost at each step would be 262 MB.
+  const allowed = 60;
+  const shape = [128, 128];
+  const zeros = () => ({ shape, data: new Float32Array(128 * 128) });
+  const step = await engine.compile(
+    (state, { x }) => ({
+      state: { w: tf.sub(state.w!, tf.mul(state.m!, 0.1)), m: tf.add(state.m!, x!) },
+      outputs: { w: state.w!, mean: tf.mean(state.m!) },
+    }),
+    { state: { w: zeros(), m: zeros() }, inputs: { x: { shape } } },
+  );
+  const growth = async (body: () => Promise<unknown>, times: number) => {
+    const [tensors, before] = [tf.memory().numTensors, rss()];
+    for (let i = 0; i < times; i++) await body();
+    expect(tf.memory().numTensors).toBe(tensors);
+    return rss() - before;
+  };
+  const run = () => step.run({ x: new Float32Array(128 * 128) });
+  await growth(run, 300);
+  expect(await growth(run, 2000)).toBeLessThan(allowed);
+  // The measure sees it when one copy of the state is lost each time.
+  const kept: unknown[] = [];
+  const keep = async () => kept.push(await step.readState());
+  expect(await growth(keep, 2000)).toBeGreaterThan(allowed);
+  await engine.dispose();
+});
+
+test("dispose frees state and graph", async (context) => {
+  needs("onnx", context);
+  const engine = await createEngine("onnx");
+  // 16 MB of state, and as much in the arena.
+  const [steps, spec] = large(4e6);
+  const once = async () => {
+    const program = await engine.compile(steps, spec);
+    await program.entries.write.run({});
+    await program.dispose();
+  };
+  for (let i = 0; i < 3; i++) await once();
+  const before = rss();
+  for (let i = 0; i < 10; i++) await once();
+  expect(rss() - before).toBeLessThan(150);
+  await engine.dispose();
+});
