@@ -188,6 +188,18 @@ const cases: Case[] = [
       ),
     inputs: one([2, 4, 3]),
   },
+  {
+    kernel: "GatherV2",
+    what: "an axis of length 1",
+    op: (x) => tf.gather(x, tf.tensor1d([0, 0], "int32"), 1),
+    inputs: one([3, 1, 2]),
+  },
+  {
+    kernel: "GatherV2",
+    what: "indices for each of a batch",
+    op: (x) => tf.gather(x, tf.tensor2d([2, 0, 0, 1], [2, 2], "int32"), 2, -1),
+    inputs: one([2, 3, 4, 2]),
+  },
   { kernel: "Sum", what: "all", op: (x) => tf.sum(x), inputs: one([2, 3]) },
   { kernel: "Sum", what: "one axis", op: (x) => tf.sum(x, 1), inputs: one([2, 3, 2]) },
   {

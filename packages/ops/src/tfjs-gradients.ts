@@ -176,6 +176,7 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
     gradient: (dy, saved) => {
       const condition = saved[0] as tf.Tensor;
       return {
+        condition: () => tf.zerosLike(mask(condition)), // as tfjs has it: constant almost everywhere
         t: () => tf.mul(dy, mask(condition)),
         e: () => tf.mul(dy, mask(tf.logicalNot(condition))),
       };
@@ -257,9 +258,20 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
   },
   GatherV2: {
     saves: ["x", "indices"],
-    gradient: (dy, saved, { axis }) => {
+    gradient: (dy, saved, { axis, batchDims }) => {
       const [x, indices] = saved as [tf.Tensor, tf.Tensor];
-      return { x: () => scatterSum(dy, indices, x.shape, axis as number) };
+      const at = axis as number;
+      const batch = (batchDims as number | undefined) ?? 0;
+      return {
+        x: () =>
+          scatterSum(
+            dy,
+            indices,
+            x.shape,
+            at < 0 ? at + x.shape.length : at,
+            batch < 0 ? batch + indices.shape.length : batch,
+          ),
+      };
     },
   },
 
@@ -404,18 +416,26 @@ function sumTo(x: tf.Tensor, shape: number[]): tf.Tensor {
   return tf.reshape(tf.sum(x, axes), shape);
 }
 
-/** Gradient of picking slices by index: each slice of dy is added where it came from. */
-function scatterSum(dy: tf.Tensor, indices: tf.Tensor, shape: number[], axis: number): tf.Tensor {
+/** Gradient of picking slices by index: each slice of dy is added where it came from.
+ *  dy [B.., before.., picked.., after..] -> [B.., before.., length, after..] for `batch` axes B.. that the indices
+ *  [B.., picked..] share. */
+function scatterSum(
+  dy: tf.Tensor,
+  indices: tf.Tensor,
+  shape: number[],
+  axis: number,
+  batch: number,
+): tf.Tensor {
   const length = shape[axis] as number;
-  const before = sizeOf(shape.slice(0, axis));
+  const groups = sizeOf(shape.slice(0, batch));
+  const before = sizeOf(shape.slice(batch, axis));
   const after = sizeOf(shape.slice(axis + 1));
-  const picked = indices.size;
-  const slices = tf.reshape(tf.transpose(tf.reshape(dy, [before, picked, after]), [1, 0, 2]), [
-    picked,
-    before * after,
-  ]);
-  // A product with the one-hot matrix of the indices adds up, and every backend has it.
-  const choice = tf.oneHot(tf.cast(tf.reshape(indices, [picked]), "int32"), length);
-  const sums = tf.matMul(tf.cast(choice, "float32"), slices, true);
-  return tf.reshape(tf.transpose(tf.reshape(sums, [length, before, after]), [1, 0, 2]), shape);
+  const picked = indices.size / groups;
+  const swapped = tf.transpose(tf.reshape(dy, [groups, before, picked, after]), [0, 2, 1, 3]);
+  const slices = tf.reshape(swapped, [groups, picked, before * after]);
+  // A product with the one-hot matrix of the indices adds up, and every backend has it. tf.oneHot refuses one class.
+  const places = tf.reshape(tf.cast(indices, "int32"), [groups, picked, 1]);
+  const choice = mask(tf.equal(places, tf.range(0, length, 1, "int32")));
+  const sums = tf.reshape(tf.matMul(choice, slices, true), [groups, length, before, after]);
+  return tf.reshape(tf.transpose(sums, [0, 2, 1, 3]), shape);
 }
