@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { Graph, Shape, Value } from "../graph/graph.js";
 import { newValue } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
+import { loweringTable } from "../kernels/table.js";
+import { lower } from "../lower.js";
 import { OnnxBuilder } from "../onnx/builder.js";
 import { encode } from "../onnx/encode.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
@@ -10,10 +12,12 @@ import { deadCode } from "./dead-code.js";
 import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
+import { masksFromResults } from "./masks-from-results.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { rewriteNodes } from "./rewrite-nodes.js";
 import { runPasses } from "./run-passes.js";
 import { uniformConstants } from "./uniform-constants.js";
+import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** y = f(x) with x [2, 3, 1] of float32. */
 function graphOf(build: (g: OnnxBuilder, x: Value) => Value, shape: Shape = [2, 3, 1]): Graph {
@@ -47,6 +51,8 @@ interface Case {
   readonly title: string;
   readonly pass: Pass;
   readonly build: (g: OnnxBuilder, x: Value) => Value;
+  /** Of x, [2, 3, 1] if left out. */
+  readonly shape?: Shape;
   readonly before: readonly string[];
   readonly after: readonly string[];
 }
@@ -199,17 +205,99 @@ const cases: readonly Case[] = [
     before: ["Expand", "ReduceSum"],
     after: ["Expand", "ReduceSum"],
   },
+  {
+    title: "a row is repeated for long rows, whichever operand it is",
+    pass: wideBroadcasts,
+    shape: [700, 100],
+    build: (g, x) => {
+      const row = g.reshape(g.slice(x, [0, 0], [1, 100]), [100]);
+      return g.sub(row, g.mul(x, row));
+    },
+    before: ["Slice", "Reshape", "Mul", "Sub"],
+    after: [
+      ...["Slice", "Reshape", "Reshape", "Reshape", "Expand", "Reshape", "Mul", "Reshape"],
+      ...["Reshape", "Expand", "Reshape", "Reshape", "Sub", "Reshape"],
+    ],
+  },
+  {
+    title: "long rows, columns, indivisible rows and small operands stay",
+    pass: wideBroadcasts,
+    shape: [809, 100],
+    build: (g, x) => {
+      const prime = g.mul(x, g.slice(x, [0, 0], [1, 100]));
+      const column = g.sub(prime, g.slice(x, [0, 0], [809, 1]));
+      const small = g.slice(column, [0, 0], [400, 100]);
+      const long = g.reshape(g.slice(column, [0, 0], [800, 100]), [80, 1000]);
+      const sum = g.add(long, g.slice(long, [0, 0], [1, 1000]));
+      return g.add(
+        g.reshape(g.slice(sum, [0, 0], [40, 1000]), [400, 100]),
+        g.add(small, g.slice(x, [1, 0], [2, 100])),
+      );
+    },
+    before: [
+      ...["Slice", "Mul", "Slice", "Sub", "Slice", "Slice", "Reshape", "Slice", "Add"],
+      ...["Slice", "Reshape", "Slice", "Add", "Add"],
+    ],
+    after: [
+      ...["Slice", "Mul", "Slice", "Sub", "Slice", "Slice", "Reshape", "Slice", "Add"],
+      ...["Slice", "Reshape", "Slice", "Add", "Add"],
+    ],
+  },
 ];
 
 describe("passes", () => {
-  test.each(cases)("$pass.name: $title", async ({ pass, build, before, after }) => {
-    const graph = graphOf(build);
+  test.each(cases)("$pass.name: $title", async ({ pass, build, shape, before, after }) => {
+    const graph = graphOf(build, shape);
     expect(ops(graph)).toEqual(before);
     const passed = runPasses(graph, [pass]);
     expect(ops(passed)).toEqual(after);
     const wanted = await evaluate(graph);
     expect(await evaluate(passed)).toEqual(wanted);
     expect(new Set(wanted).size).toBeGreaterThan(1);
+  });
+});
+
+/** y = step(x) relu(x + shift) of tfjs kernels, with x saved in between. */
+function captured(alpha: number, shift: "no shift" | "shifted"): Graph {
+  const [x, saved, moved, relu, mask, y] = Array.from({ length: 6 }, () =>
+    newValue([4], "float32"),
+  ) as [Value, Value, Value, Value, Value, Value];
+  const node = (op: string, inputs: Value[], output: Value, attributes = {}) => ({
+    ...{ op, domain: "", inputs, outputs: [output], attributes },
+    inputNames: inputs.length === 2 ? ["a", "b"] : ["x"],
+  });
+  return {
+    stage: "captured",
+    inputs: [{ name: "x", value: x }],
+    outputs: [{ name: "y", value: y }],
+    literals: new Map(),
+    nodes: [
+      node("Identity", [x], saved),
+      node("Add", [x, x], moved),
+      node("Relu", [shift === "shifted" ? moved : x], relu),
+      node("Step", [saved], mask, { alpha }),
+      node("Multiply", [relu, mask], y),
+    ],
+  };
+}
+
+describe("masks from results", () => {
+  const maskOf = (graph: Graph) => {
+    const { nodes } = runPasses(graph, [masksFromResults]);
+    const [before] = nodes[3]!.inputs as [Value];
+    return nodes.find(({ outputs }) => outputs.includes(before))!.op;
+  };
+  test("step(x) beside relu(x) becomes step(relu(x))", async () => {
+    const graph = captured(0, "no shift");
+    expect(maskOf(graph)).toBe("Relu");
+    const lowered = (each: Graph) => evaluate(lower(each, loweringTable));
+    const wanted = await lowered(graph);
+    expect(wanted).toEqual([0, 0, 0, 0.5]);
+    expect(await lowered(runPasses(graph, [masksFromResults]))).toEqual(wanted);
+  });
+  test("a step that is not 0 below 0, or of another value, stays", () => {
+    expect(maskOf(captured(0.5, "no shift"))).toBe("Identity");
+    expect(maskOf(captured(0, "shifted"))).toBe("Identity");
   });
 });
 

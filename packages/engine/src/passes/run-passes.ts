@@ -6,11 +6,13 @@ import { deadCode } from "./dead-code.js";
 import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
+import { masksFromResults } from "./masks-from-results.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { uniformConstants } from "./uniform-constants.js";
+import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** Over the kernels as recorded. */
-const capturedPasses: readonly Pass[] = [commonSubexpressions, deadCode];
+const capturedPasses: readonly Pass[] = [commonSubexpressions, masksFromResults, deadCode];
 
 /** Over the ONNX operators. The second round simplifies what the late broadcasts left. */
 const onnxPasses: readonly Pass[] = [
@@ -21,6 +23,10 @@ const onnxPasses: readonly Pass[] = [
   identities,
   commonSubexpressions,
   gemmBias,
+  deadCode,
+  wideBroadcasts,
+  identities,
+  commonSubexpressions,
   deadCode,
 ];
 
