@@ -54,6 +54,7 @@ export class Recorder extends KernelBackend {
     const operands = Object.fromEntries(
       present.map(([name, info]) => [name, this.valueBehind(info!, op, site)]),
     );
+    if (op === "Identity") return this.#another(inputs.x!);
     const results = this.#refusing(() =>
       lowerKernel(this.table, { op, attributes, site }, operands, new OnnxBuilder()),
     );
@@ -73,6 +74,13 @@ export class Recorder extends KernelBackend {
     const infos = outputs.map((value) => this.infoOf(value));
     // tfjs tells a kernel with a list of results from one with a single result by this.
     return "dtype" in results ? infos[0]! : infos;
+  }
+
+  /** A copy of a tensor is another reference to its value. Some of tfjs's gradients rely on that: they read a tensor
+   *  whose last handle is gone while a copy of it lives. */
+  #another({ dataId, shape, dtype }: TensorInfo): TensorInfo {
+    this.incRef(dataId);
+    return { dataId, shape, dtype };
   }
 
   /** A tensor description of a value, as tfjs takes it. */

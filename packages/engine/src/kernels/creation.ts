@@ -12,13 +12,15 @@ import { kernel, refuse, unary } from "./kernel.js";
 type None = Record<never, never>;
 
 export const creation = {
-  Fill: kernel<None, FillAttrs>((_none, { shape, value, dtype }, g) =>
-    g.uniform(Number(value), shape, (dtype as DType | undefined) ?? "float32"),
-  ),
+  Fill: kernel<None, FillAttrs>((_none, { shape, value, dtype }, g) => {
+    if (typeof value === "string") throw new Error("There are no tensors of text.");
+    return g.uniform(Number(value), shape, (dtype as DType | undefined) ?? "float32");
+  }),
   OnesLike: unary((x, g) => g.uniform(1, x.shape, x.dtype)),
   ZerosLike: unary((x, g) => g.uniform(0, x.shape, x.dtype)),
-  // Counted as tfjs counts: from start by step, up to but without stop.
-  Range: kernel<None, RangeAttrs>((_none, { start, stop, step, dtype }, g) => {
+  // Counted as tfjs counts: from start by step, up to but without stop; a step of 1 means -1 where that leads down.
+  Range: kernel<None, RangeAttrs>((_none, { start, stop, step: given, dtype }, g) => {
+    const step = given === 1 && stop < start ? -1 : given;
     const towards = step === 0 || (stop - start) * step < 0 ? 0 : (stop - start) / step;
     const values = Float64Array.from({ length: Math.ceil(towards) }, (_, i) => start + i * step);
     return g.dense(values, [values.length], dtype);

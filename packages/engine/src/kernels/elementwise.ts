@@ -18,6 +18,8 @@ import { kernel, refuse, unary } from "./kernel.js";
 
 /** The operator of the same meaning. */
 const same = (op: string) => unary((x, g) => g.unary(op, x));
+/** The operator of the same meaning, whose result is float32 for whole numbers too. */
+const sameInFloat = (op: string) => unary((x, g) => g.unary(op, g.cast(x, "float32")));
 const test = (op: string) => unary((x, g) => g.op(op, [x], x.shape, "bool"));
 
 export const elementwise = {
@@ -32,7 +34,7 @@ export const elementwise = {
   Cos: same("Cos"),
   Cosh: same("Cosh"),
   Erf: same("Erf"),
-  Exp: same("Exp"),
+  Exp: sameInFloat("Exp"),
   // exp(x) - 1 = 2 t / (1 - t) with t = tanh(x / 2), which keeps its digits near 0.
   Expm1: unary((x, g) => {
     const t = g.unary("Tanh", g.mul(x, g.uniform(0.5)));
@@ -50,9 +52,13 @@ export const elementwise = {
   }),
   Neg: same("Neg"),
   Reciprocal: same("Reciprocal"),
-  Round: same("Round"),
+  Round: unary((x, g) => g.unary(x.dtype === "float32" ? "Round" : "Identity", x)),
   Rsqrt: unary((x, g) => g.unary("Reciprocal", g.unary("Sqrt", x))),
-  Sign: same("Sign"),
+  // tfjs gives NaN the sign 0.
+  Sign: unary((x, g) => {
+    if (x.dtype !== "float32") return g.unary("Sign", x);
+    return g.where(g.op("IsNaN", [x], x.shape, "bool"), g.number(0, x), g.unary("Sign", x));
+  }),
   Sin: same("Sin"),
   Sinh: same("Sinh"),
   Sqrt: same("Sqrt"),
@@ -97,11 +103,12 @@ export const activation = {
     g.where(g.compare("GreaterOrEqual", y, g.uniform(0)), dy, g.mul(dy, g.add(y, g.uniform(1)))),
   ),
   LeakyRelu: kernel<LeakyReluInputs, LeakyReluAttrs>(({ x }, { alpha }, g) =>
-    g.unary("LeakyRelu", x, { alpha: float(alpha) }),
+    g.unary("LeakyRelu", g.cast(x, "float32"), { alpha: float(alpha) }),
   ),
-  Prelu: kernel<PreluInputs>(({ x, alpha }, _none, g) =>
-    g.where(g.compare("Less", x, g.uniform(0)), g.mul(x, alpha), x),
-  ),
+  Prelu: kernel<PreluInputs>((operands, _none, g) => {
+    const [x, alpha] = [g.cast(operands.x, "float32"), g.cast(operands.alpha, "float32")];
+    return g.where(g.compare("Less", x, g.uniform(0)), g.mul(x, alpha), x);
+  }),
   Relu: same("Relu"),
   Relu6: unary((x, g) => g.op("Clip", [x, g.number(0, x), g.number(6, x)], x.shape, x.dtype)),
   Selu: unary((x, g) =>
@@ -115,9 +122,8 @@ export const activation = {
     if (alpha === 0 && x.dtype === "float32")
       return g.unary("HardSigmoid", x, { alpha: float(largestFloat), beta: float(0) });
     const positive = g.compare("Greater", x, g.number(0, x));
-    return alpha === 0
-      ? g.cast(positive, x.dtype)
-      : g.where(positive, g.number(1, x), g.number(alpha, x));
+    const y = g.where(positive, g.number(1, x), g.number(alpha, x));
+    return x.dtype === "float32" ? g.where(g.op("IsNaN", [x], x.shape, "bool"), x, y) : y;
   }),
   Draw: refuse("drawing on a canvas belongs outside the step"),
 };

@@ -1,6 +1,7 @@
 /** Reading and adding at computed places. Places outside of a tensor are an error in tfjs too. */
 import {
   backend_util,
+  gather_util,
   util,
   type GatherNdInputs,
   type GatherV2Attrs,
@@ -53,9 +54,12 @@ const scatterAdd = (g: OnnxBuilder, target: Value, places: Value, updates: Value
 export const indexing = {
   GatherV2: kernel<GatherV2Inputs, GatherV2Attrs>(({ x, indices }, { axis, batchDims }, g) => {
     const [at] = util.parseAxisParam(axis, [...x.shape]) as [number];
-    return batchDims ? gatherBatched(g, x, indices, at, batchDims) : g.gather(x, indices, at);
+    const batch = batchDims < 0 ? batchDims + indices.shape.length : batchDims;
+    backend_util.segment_util.collectGatherOpShapeInfo(x as never, indices as never, at, batchDims);
+    return batch ? gatherBatched(g, x, indices, at, batch) : g.gather(x, indices, at);
   }),
   GatherNd: kernel<GatherNdInputs>(({ params, indices }, _none, g) => {
+    gather_util.prepareAndValidate(params as never, indices as never);
     const depth = indices.shape.at(-1)!;
     const shape = [...indices.shape.slice(0, -1), ...params.shape.slice(depth)];
     return g.op("GatherND", [params, g.cast(indices, "int64")], shape, params.dtype);

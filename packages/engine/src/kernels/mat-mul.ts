@@ -1,11 +1,12 @@
 /** Matrix products. */
-import type {
-  _FusedMatMulAttrs,
-  _FusedMatMulInputs,
-  BatchMatMulAttrs,
-  BatchMatMulInputs,
-  EinsumAttrs,
-  EinsumInputs,
+import {
+  backend_util,
+  type _FusedMatMulAttrs,
+  type _FusedMatMulInputs,
+  type BatchMatMulAttrs,
+  type BatchMatMulInputs,
+  type EinsumAttrs,
+  type EinsumInputs,
 } from "@tensorflow/tfjs-core";
 import { sizeOf, type Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
@@ -20,6 +21,9 @@ function matMul(
   transposeB: boolean,
 ): Value {
   const [transA, transB] = [transposeA ? 1 : 0, transposeB ? 1 : 0] as const;
+  const [inner, other] = [a.shape.at(transA ? -2 : -1), b.shape.at(transB ? -1 : -2)];
+  if (a.shape.length < 2 || b.shape.length < 2 || inner !== other)
+    throw new Error(`Cannot multiply [${a.shape.join(", ")}] by [${b.shape.join(", ")}].`);
   if (a.dtype !== "float32") return g.matMul(a, b, transA, transB);
   if (a.shape.length === 2 && b.shape.length === 2) return g.gemm(a, b, transA, transB);
   // One matrix for the whole batch: all rows go through one Gemm.
@@ -31,8 +35,10 @@ function matMul(
   return g.matMul(a, b, transA, transB);
 }
 
-/** The shape that an einsum equation gives its result. */
+/** The shape that an einsum equation gives its result; refuses what tfjs refuses. */
 function einsumShape(equation: string, operands: readonly Value[]): number[] {
+  const { allDims, idDims } = backend_util.decodeEinsumEquation(equation, operands.length);
+  backend_util.checkEinsumDimSizes(allDims.length, idDims, operands as never);
   const [left, right] = equation.replace(/\s/g, "").split("->") as [string, string];
   const lengths = new Map<string, number>();
   left

@@ -10,7 +10,7 @@ import {
   type MaxPoolGradInputs,
   type MaxPoolInputs,
 } from "@tensorflow/tfjs-core";
-import { sizeOf, type Shape, type Value } from "../graph/graph.js";
+import { sameShape, sizeOf, type Shape, type Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { transposedAttributes, type Window } from "./convolution.js";
 import { kernel, refuse } from "./kernel.js";
@@ -28,6 +28,10 @@ const attributes = ({ padInfo, ...window }: Window) => ({
   strides: [window.strideHeight, window.strideWidth],
   pads: [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right],
 });
+
+/** tfjs pools by copying where windows of one pixel give a result as large as the input: it forgets the padding. */
+const copies = ({ filterHeight, filterWidth, inShape, outShape }: Window): boolean =>
+  filterHeight === 1 && filterWidth === 1 && sameShape(inShape, outShape);
 
 const toFirst = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]);
 const toLast = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
@@ -56,7 +60,7 @@ export const pooling = {
         pad,
         dimRoundingMode,
       } as MaxPoolAttrs);
-      return toLast(g, maxPool(g, x, window)[0]);
+      return copies(window) ? g.unary("Identity", x) : toLast(g, maxPool(g, x, window)[0]);
     },
   ),
   // The places come from pooling again; as a common subexpression that costs nothing. `output` is not needed.
@@ -93,6 +97,7 @@ export const pooling = {
         pad,
         dimRoundingMode,
       } as MaxPoolAttrs);
+      if (copies(window)) return g.unary("Identity", x);
       const y = g.op("AveragePool", [toFirst(g, x)], firstShape(window.outShape), "float32", {
         ...attributes(window),
         count_include_pad: 0,

@@ -74,22 +74,47 @@ const truth = (op: ReduceOp) =>
     g.cast(reduce(g, op, g.cast(x, "int32"), axis, keepDims), "bool"),
   );
 
+/** The extreme, or NaN where there is one, as in tfjs; onnxruntime's is NaN only where that comes first. */
+function extreme(
+  g: OnnxBuilder,
+  op: "ReduceMax" | "ReduceMin",
+  x: Value,
+  axis: number | number[],
+  keepDims: boolean | undefined,
+): Value {
+  const y = reduce(g, op, x, axis, keepDims);
+  if (x.dtype !== "float32") return y;
+  const none = g.cast(g.op("IsNaN", [x], x.shape, "bool"), "float32");
+  const any = g.cast(reduce(g, "ReduceMax", none, axis, keepDims), "bool");
+  return g.where(any, g.uniform(NaN), y);
+}
+
+/** The place of the extreme; NaN is passed over. */
 const arg = (op: "ArgMax" | "ArgMin") =>
   kernel<ArgMaxInputs, ArgMaxAttrs>(({ x }, { axis }, g) => {
     const [at] = util.parseAxisParam(axis, [...x.shape]) as [number];
     const shape = x.shape.filter((_, i) => i !== at);
-    return g.cast(g.op(op, [x], shape, "int64", { axis: at, keepdims: 0 }), "int32");
+    const worst = g.uniform(op === "ArgMax" ? -Infinity : Infinity);
+    const numbers =
+      x.dtype === "float32"
+        ? g.where(g.op("IsNaN", [x], x.shape, "bool"), worst, x)
+        : g.cast(x, "int32");
+    return g.cast(g.op(op, [numbers], shape, "int64", { axis: at, keepdims: 0 }), "int32");
   });
 
 export const reductions = {
   Sum: reduction("ReduceSum"),
-  Mean: reduction("ReduceMean"),
+  Mean: kernel<SumInputs, SumAttrs>(({ x }, { axis, keepDims }, g) =>
+    reduce(g, "ReduceMean", g.cast(x, "float32"), axis, keepDims),
+  ),
   Prod: reduction("ReduceProd"),
   Max: kernel<MaxInputs, MaxAttrs>(({ x }, { reductionIndices, keepDims }, g) =>
-    reduce(g, "ReduceMax", x, reductionIndices, keepDims),
+    extreme(g, "ReduceMax", x, reductionIndices, keepDims),
   ),
   // tf.min calls it axis, whatever tfjs's declaration says.
-  Min: reduction("ReduceMin"),
+  Min: kernel<SumInputs, SumAttrs>(({ x }, { axis, keepDims }, g) =>
+    extreme(g, "ReduceMin", x, axis, keepDims),
+  ),
   All: truth("ReduceMin"),
   Any: truth("ReduceMax"),
   ArgMax: arg("ArgMax"),
@@ -104,8 +129,10 @@ export const reductions = {
     ),
   ),
   Cumprod: refuse("take exp of the cumsum of logs, or do it outside the step"),
-  // Values and places of the k largest along the last axis; equal values in the order they came.
+  // Values and places of the k largest along the last axis; equal values in the order they came, which onnxruntime
+  // keeps only where it sorts.
   TopK: kernel<TopKInputs, TopKAttrs>(({ x }, { k, sorted }, g) => {
+    void sorted;
     const shape = [...x.shape.slice(0, -1), k];
     const [values, places] = g.opMany(
       "TopK",
@@ -114,7 +141,7 @@ export const reductions = {
         [shape, x.dtype],
         [shape, "int64"],
       ],
-      { axis: x.shape.length - 1, largest: 1, sorted: sorted ? 1 : 0 },
+      { axis: x.shape.length - 1, largest: 1, sorted: 1 },
     ) as [Value, Value];
     return [values, g.cast(places, "int32")];
   }),

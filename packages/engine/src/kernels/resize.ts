@@ -77,7 +77,9 @@ const forward = (method: Method) =>
     ({ images }, { alignCorners, halfPixelCenters, size }, g) => {
       const [, h, w] = images.shape as Four;
       const attributes = { alignCorners, halfPixelCenters, size };
-      return apply(g, images, matrices(g, [h, w], size, attributes, method), "forward");
+      const pixels = g.cast(images, "float32");
+      const y = apply(g, pixels, matrices(g, [h, w], size, attributes, method), "forward");
+      return method === "nearest" ? g.cast(y, images.dtype) : y;
     },
   );
 

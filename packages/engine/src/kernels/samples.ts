@@ -40,6 +40,15 @@ const kernel = (name: string, inputs: object, attributes: object = {}): tf.Tenso
     .engine()
     .runKernel<tf.Tensor>(name, inputs as tf.NamedTensorMap, attributes as tf.NamedAttrMap);
 
+const nan = "NaN has no gradient";
+const withNaN = (...shape: number[]): SampleInput =>
+  floats(
+    shape,
+    ...Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) =>
+      i % 4 === 2 ? NaN : i % 3,
+    ),
+  );
+
 type Unary = (x: tf.Tensor) => tf.Tensor;
 type Binary = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
 
@@ -342,7 +351,10 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   Cos: unary(tf.cos),
   Cosh: unary(tf.cosh),
   Erf: unary(tf.erf),
-  Exp: unary(tf.exp),
+  Exp: [
+    ...unary(tf.exp),
+    { title: "of int32", inputs: [ints([3], -1, 0, 3)], run: (x) => tf.exp(x) },
+  ],
   Expm1: [
     ...unary(tf.expm1),
     {
@@ -370,9 +382,13 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       inputs: [floats([6], 0.5, 1.5, 2.5, -0.5, -1.5, 2.3)],
       run: (x) => tf.round(x),
     },
+    { title: "of int32", inputs: [ints([3], -2, 0, 3)], run: (x) => tf.round(x) },
   ],
   Rsqrt: unary(tf.rsqrt, 0.3, 4),
-  Sign: [{ title: "with zero", inputs: [floats([3], -3, 0, 2)], run: (x) => tf.sign(x) }],
+  Sign: [
+    { title: "with zero", inputs: [floats([3], -3, 0, 2)], run: (x) => tf.sign(x) },
+    { title: "of NaN", inputs: [withNaN(6)], run: (x) => tf.sign(x), valuesOnly: nan },
+  ],
   Sin: unary(tf.sin),
   Sinh: unary(tf.sinh),
   Sqrt: unary(tf.sqrt, 0.3, 4),
@@ -427,6 +443,11 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       run: (c, a, b) => tf.where(tf.greater(c, 0), a, b),
     },
     {
+      title: "between bools",
+      inputs: [ints([4], 1, 0, 0, 1), ints([4], 1, 1, 0, 0), ints([4], 0, 1, 0, 1)],
+      run: (c, a, b) => tf.where(tf.greater(c, 0), tf.cast(a, "bool"), tf.cast(b, "bool")),
+    },
+    {
       title: "of a broadcast condition",
       inputs: [ints([2, 1], 1, 0), f(2, 3), f(2, 3)],
       run: (c, a, b) => tf.where(tf.greater(c, 0), a, b),
@@ -437,12 +458,21 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   EluGrad: [
     { title: "both signs", inputs: [f(6), f(6)], run: (dy, y) => kernel("EluGrad", { dy, y }) },
   ],
-  LeakyRelu: unary((x) => tf.leakyRelu(x, 0.3)),
+  LeakyRelu: [
+    ...unary((x) => tf.leakyRelu(x, 0.3)),
+    { title: "of int32", inputs: [ints([3], -2, 0, 3)], run: (x) => tf.leakyRelu(x, 0.3) },
+  ],
   Prelu: [
     {
       title: "a slope for each column",
       inputs: [f(4, 3), within(0.1, 0.5, 3)],
       run: (x, a) => tf.prelu(x, a),
+    },
+    {
+      title: "of int32",
+      inputs: [ints([3], -2, 0, 3), floats([3], 0.5, 0.25, 0.5)],
+      run: (x, a) => tf.prelu(x, a),
+      valuesOnly: "whole numbers have no gradient",
     },
   ],
   Relu: unary(tf.relu),
@@ -453,6 +483,12 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   Step: [
     { title: "at 0 and around", inputs: [floats([3], -1, 0, 2)], run: (x) => tf.step(x) },
     { title: "with a slope", inputs: [floats([3], -1, 0, 2)], run: (x) => tf.step(x, 0.3) },
+    {
+      title: "of NaN",
+      inputs: [withNaN(6)],
+      run: (x) => [tf.step(x), tf.step(x, 0.3)],
+      valuesOnly: nan,
+    },
   ],
   // creation
   Fill: [
@@ -462,6 +498,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ZerosLike: [{ title: "of a matrix", inputs: [f(2, 3)], run: (x) => tf.zerosLike(x) }],
   Range: [
     { title: "up", inputs: [f(4)], run: (x) => tf.mul(x, tf.range(1, 9, 2)) },
+    { title: "down, no step given", inputs: [f(4)], run: (x) => tf.mul(x, tf.range(2, -2)) },
     {
       title: "down, int32",
       inputs: [ints([3], 1, 2, 3)],
@@ -606,7 +643,10 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       run: (x) => tf.image.flipLeftRight(x as tf.Tensor4D),
     },
   ],
-  Diag: [{ title: "of a vector", inputs: [f(3)], run: (x) => tf.diag(x) }],
+  Diag: [
+    { title: "of a vector", inputs: [f(3)], run: (x) => tf.diag(x) },
+    { title: "of bool", inputs: [f(3)], run: (x) => tf.diag(tf.greater(x, 0)) },
+  ],
   DepthToSpace: [
     {
       title: "channels last",
@@ -650,6 +690,11 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       title: "rows",
       inputs: [f(4, 3), ints([3], 2, 0, 2)],
       run: (x, i) => tf.gather(x, i),
+    },
+    {
+      title: "batch axes counted from the end",
+      inputs: [f(2, 3, 2), ints([2, 2], 2, 0, 1, 1)],
+      run: (x, i) => tf.gather(x, i, 1, -1),
     },
     {
       title: "of a later axis, by a matrix",
@@ -714,10 +759,32 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   Mean: [
     ...reduction(tf.mean),
     { title: "over many rows", inputs: [f(2048, 5)], run: (x) => tf.mean(x, 0, true) },
+    { title: "of int32", inputs: [ints([2, 2], 1, 2, 3, 5)], run: (x) => tf.mean(x, 1) },
+    {
+      title: "of bool",
+      inputs: [ints([2, 2], 1, 0, 1, 1)],
+      run: (x) => tf.mean(tf.cast(x, "bool"), 1),
+    },
   ],
   Prod: reduction(tf.prod),
-  Max: reduction(tf.max),
-  Min: reduction(tf.min),
+  Max: [
+    ...reduction(tf.max),
+    {
+      title: "with NaN",
+      inputs: [withNaN(2, 6)],
+      run: (x) => [tf.max(x, 1), tf.max(x, 0, true)],
+      valuesOnly: nan,
+    },
+  ],
+  Min: [
+    ...reduction(tf.min),
+    {
+      title: "with NaN",
+      inputs: [withNaN(2, 6)],
+      run: (x) => [tf.min(x, 1), tf.min(x, 0, true)],
+      valuesOnly: nan,
+    },
+  ],
   All: [{ title: "along an axis", inputs: [f(3, 2)], run: (x) => tf.all(tf.greater(x, -1), 1) }],
   Any: [
     {
@@ -732,12 +799,24 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       inputs: [floats([2, 3], 1, 3, 3, 5, 5, 1)],
       run: (x) => [tf.argMax(x, 1), tf.argMax(x)],
     },
+    { title: "NaN passed over", inputs: [withNaN(6)], run: (x) => tf.argMax(x) },
+    {
+      title: "of bool",
+      inputs: [ints([2, 3], 0, 1, 1, 0, 0, 1)],
+      run: (x) => tf.argMax(tf.cast(x, "bool"), 1),
+    },
   ],
   ArgMin: [
     {
       title: "first of equals",
       inputs: [floats([2, 3], 1, 3, 1, 5, 5, 1)],
       run: (x) => [tf.argMin(x, 1), tf.argMin(x)],
+    },
+    { title: "NaN passed over", inputs: [withNaN(6)], run: (x) => tf.argMin(x) },
+    {
+      title: "of bool",
+      inputs: [ints([2, 3], 1, 0, 1, 1, 1, 0)],
+      run: (x) => tf.argMin(tf.cast(x, "bool"), 1),
     },
   ],
   Cumsum: [
@@ -892,6 +971,12 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       inputs: [floats([1, 2, 4, 1], 1, 1, 0, 2, 1, 1, 2, 2)],
       run: (x) => tf.maxPool(x as tf.Tensor4D, 2, 2, "valid"),
     },
+    {
+      title: "windows of one pixel, padded",
+      inputs: [images(1, 2, 2, 3)],
+      run: (x) => tf.maxPool(x as tf.Tensor4D, 1, 2, 1),
+      valuesOnly: "tfjs's gradient goes by the padding that its value forgets",
+    },
   ],
   MaxPoolGrad: [
     {
@@ -906,7 +991,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       valuesOnly: "the gradient of a gradient is not part of a step",
     },
   ],
-  AvgPool: pooling(tf.avgPool),
+  AvgPool: [
+    ...pooling(tf.avgPool),
+    {
+      title: "windows of one pixel, padded",
+      inputs: [images(1, 2, 2, 3)],
+      run: (x) => tf.avgPool(x as tf.Tensor4D, 1, 2, 1),
+      valuesOnly: "tfjs's gradient goes by the padding that its value forgets",
+    },
+  ],
   AvgPoolGrad: [...pools, paddedPool].map(([title, shape, filterSize, strides, pad]) => {
     const { outShape } = tf.backend_util.computePool2DInfo(
       [...shape],
@@ -948,7 +1041,14 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       valuesOnly: "LRNGrad is refused",
     },
   ],
-  ResizeBilinear: resizing("resizeBilinear"),
+  ResizeBilinear: [
+    ...resizing("resizeBilinear"),
+    {
+      title: "of int32",
+      inputs: [ints([1, 2, 2, 1], 1, 2, 3, 5)],
+      run: (x) => tf.image.resizeBilinear(x as tf.Tensor4D, [3, 4]),
+    },
+  ],
   ResizeNearestNeighbor: resizing("resizeNearestNeighbor"),
   ResizeBilinearGrad: resizingBack("ResizeBilinearGrad"),
   ResizeNearestNeighborGrad: resizingBack("ResizeNearestNeighborGrad"),

@@ -39,7 +39,7 @@ import {
   type UnpackAttrs,
   type UnpackInputs,
 } from "@tensorflow/tfjs-core";
-import { sizeOf, type Value } from "../graph/graph.js";
+import { sameShape, sizeOf, type Value } from "../graph/graph.js";
 import { positiveAxis, type OnnxBuilder } from "../onnx/builder.js";
 import { kernel, refuse } from "./kernel.js";
 
@@ -74,16 +74,23 @@ export const shape = {
   ),
   ExpandDims: kernel<ExpandDimsInputs, ExpandDimsAttrs>(({ input }, { dim }, g) => {
     const at = positiveAxis(dim, input.shape.length + 1);
+    if (at < 0 || at > input.shape.length)
+      throw new Error(`There is no axis ${dim} to insert into [${input.shape.join(", ")}].`);
     return g.reshape(input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]);
   }),
   Transpose: kernel<TransposeInputs, TransposeAttrs>(({ x }, { perm }, g) => g.transpose(x, perm)),
   Concat: kernel<ConcatInputs, ConcatAttrs>((parts, { axis }, g) => {
     const [first, ...rest] = Object.values(parts) as [Value, ...Value[]];
+    const shapes = [first, ...rest].map(({ shape }) => [...shape]);
+    backend_util.assertParamsConsistent(shapes, positiveAxis(axis, first.shape.length));
     return rest.length === 0 ? g.unary("Identity", first) : g.concat([first, ...rest], axis);
   }),
   Pack: kernel<PackInputs, PackAttrs>((parts, { axis }, g) => {
     const values = Object.values(parts) as [Value, ...Value[]];
     const at = positiveAxis(axis, values[0].shape.length + 1);
+    for (const { shape, dtype } of values)
+      if (!sameShape(shape, values[0].shape) || dtype !== values[0].dtype)
+        throw new Error("All tensors passed to stack must have matching shapes and dtypes.");
     const row = [...values[0].shape.slice(0, at), 1, ...values[0].shape.slice(at)];
     return g.concat(
       values.map((value) => g.reshape(value, row)),
@@ -104,6 +111,7 @@ export const shape = {
   Slice: kernel<SliceInputs, SliceAttrs>(({ x }, { begin, size }, g) => {
     const info = { dataId: {}, shape: [...x.shape], dtype: "float32" as const };
     const [from, lengths] = slice_util.parseSliceParams(info, begin, size) as [number[], number[]];
+    slice_util.assertParamsValid(info, from, lengths);
     return g.slice(
       x,
       from,

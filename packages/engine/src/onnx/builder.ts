@@ -40,6 +40,9 @@ export class OnnxBuilder {
   /** Where the kernel that is being lowered was called. */
   site: CallSite | undefined;
 
+  /** @param blockSize Channels in a block of onnxruntime's blocked layout; undefined where that is not to be used. */
+  constructor(readonly blockSize?: number) {}
+
   /** One operation with one result of the given shape and type. */
   op(
     op: string,
@@ -124,6 +127,13 @@ export class OnnxBuilder {
 
   where(condition: Value, yes: Value, no: Value): Value {
     const shape = broadcastShapes(condition.shape, broadcastShapes(yes.shape, no.shape));
+    // onnxruntime has no Where of bool.
+    if (yes.dtype === "bool")
+      return this.binary(
+        "Or",
+        this.binary("And", condition, yes),
+        this.binary("And", this.unary("Not", condition), no),
+      );
     return this.op("Where", [condition, yes, no], shape, yes.dtype);
   }
 
@@ -134,7 +144,9 @@ export class OnnxBuilder {
   reshape(x: Value, shape: Shape): Value {
     if (sizeOf(shape) !== sizeOf(x.shape))
       throw new Error(`Cannot reshape [${x.shape.join(", ")}] to [${shape.join(", ")}].`);
-    return this.op("Reshape", [x, this.list(shape)], shape, x.dtype);
+    // Without it a length of 0 would mean the length that x has there.
+    const attributes = shape.includes(0) ? { allowzero: 1 } : {};
+    return this.op("Reshape", [x, this.list(shape)], shape, x.dtype, attributes);
   }
 
   transpose(x: Value, perm: readonly number[]): Value {
