@@ -3,7 +3,7 @@ import type { HostTensor, HostTensors, Tensors } from "@lejepa/ops";
 import { initialiseBackend, withBackend } from "./active-backend.js";
 import { engineError } from "./engine-error.js";
 import type { CompiledEntry, CompiledProgram, Engine, InputValue } from "./engine.js";
-import { byName, compileWith, disposedError, type ResolvedEntry } from "./program.js";
+import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
 import { checkStepResult } from "./step-result.js";
 import { checkState, readInputs } from "./step-values.js";
 import { registerWasmTrainingKernels } from "./wasm-training-kernels.js";
@@ -79,21 +79,28 @@ async function withoutCrashHandlers<R>(start: () => Promise<R>): Promise<R> {
 
 class EagerProgram<Name extends string> implements CompiledProgram<Name> {
   readonly entries: Readonly<Record<Name, CompiledEntry>>;
+  readonly #declared: HostTensors;
   #state: Tensors | undefined;
 
   constructor(
     private readonly backend: string,
     entries: readonly ResolvedEntry<Name>[],
-    private readonly declared: HostTensors,
+    state: HostTensors,
     private readonly onDispose: () => void,
   ) {
     const start = performance.now();
-    this.#state = withBackend(backend, () => makeState(declared));
+    this.#state = withBackend(backend, () => makeState(state));
+    this.#declared = shapesOf(state);
     const compileMilliseconds = performance.now() - start;
     this.entries = byName(
       entries.map((entry) => [
         entry.name,
-        { nodes: 0, compileMilliseconds, run: (given) => settle(() => this.#run(entry, given)) },
+        {
+          nodes: 0,
+          compileMilliseconds,
+          run: (given) => settle(() => this.#run(entry, given)),
+          explain: () => settle(refuseToExplain),
+        },
       ]),
     );
   }
@@ -115,13 +122,13 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
       const tensors = Object.fromEntries(
         inputs.map(({ name, shape, dtype }, i) => [name, tf.tensor(values[i]!, [...shape], dtype)]),
       );
-      const result = checkStepResult(step({ ...state }, tensors), this.declared);
+      const result = checkStepResult(step({ ...state }, tensors), this.#declared);
       outputs = Object.fromEntries(
         Object.entries(result.outputs).map(([name, tensor]) => [name, toHost(tensor)]),
       );
       // A clone shares the data, so one tensor may be returned under two names or passed straight through.
       const next = Object.fromEntries(
-        Object.keys(this.declared).map((name) => [name, tf.keep(result.state[name]!.clone())]),
+        Object.keys(this.#declared).map((name) => [name, tf.keep(result.state[name]!.clone())]),
       );
       tf.dispose(state);
       this.#state = next;
@@ -141,7 +148,7 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
   writeState(state: HostTensors): Promise<void> {
     return settle(() => {
       const before = this.#alive();
-      checkState(state, this.declared);
+      checkState(state, this.#declared);
       withBackend(this.backend, () => {
         tf.dispose(before);
         this.#state = makeState(state);
@@ -160,6 +167,13 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
     if (this.#state === undefined) throw disposedError();
     return this.#state;
   }
+}
+
+function refuseToExplain(): never {
+  throw engineError(
+    "no-graph",
+    'explain: the eager engine compiles no graph; compile the step on the "onnx" engine.',
+  );
 }
 
 /** The body's result as a promise, its exception as a rejection: the body itself runs at once and undisturbed,

@@ -42,10 +42,82 @@ export interface CompiledEntry {
    *  @throws LejepaError "bad-input" when an input is missing, unknown, or of the wrong length or type;
    *  "disposed" after {@link ResidentState.dispose}. The state is then what it was. */
   run(inputs: Readonly<Record<string, InputValue>>): Promise<HostTensors>;
+  /** Runs the step on the state as it stands, without advancing it, and tells what it is made of and what it costs.
+   *  @throws LejepaError "no-graph" on the eager engine; "bad-input"; "bad-option"; "disposed" */
+  explain(options?: ExplainOptions): Promise<Explanation>;
   /** Wall-clock milliseconds that compiling took, the loading of the graph included. */
   readonly compileMilliseconds: number;
   /** Operations in the graph that runs; 0 for the eager engine, which has no graph. */
   readonly nodes: number;
+}
+
+/** Options of {@link CompiledEntry.explain}. */
+export interface ExplainOptions {
+  /** What to run it on; numbers in [-1, 1] and zeros for int32 when left out. */
+  readonly inputs?: Readonly<Record<string, InputValue>>;
+  /** How often; 10 when left out. */
+  readonly runs?: number;
+}
+
+/** What all nodes of one operator cost. */
+export interface OpCost {
+  /** The operator as onnxruntime runs it: some are its fusions of several. */
+  readonly op: string;
+  /** Nodes of this operator. */
+  readonly count: number;
+  /** Milliseconds of one run in all of them. */
+  readonly milliseconds: number;
+  /** Of the time in all nodes, 0..1. */
+  readonly share: number;
+}
+
+/** What one node costs. */
+export interface NodeCost {
+  /** Its name in the ONNX file, or the one that onnxruntime gave to a fusion. */
+  readonly name: string;
+  /** Its operator. */
+  readonly op: string;
+  /** Milliseconds of one run. */
+  readonly milliseconds: number;
+  /** "file:line:column" of the call that it comes from, where it is known. */
+  readonly calledAt: string | undefined;
+}
+
+/** Bytes that a step needs while it runs. */
+export interface MemoryUse {
+  /** The state of the program: one array for each tensor. */
+  readonly stateBytes: number;
+  /** The inputs of one run. */
+  readonly inputBytes: number;
+  /** The most that onnxruntime's allocator had in use at once, by its own count: constants, intermediate values, scratch
+   *  of the operators, next state and outputs. */
+  readonly arenaPeakBytes: number;
+  /** What that allocator had taken from the system by then; it keeps it until the step is disposed. */
+  readonly arenaHeldBytes: number;
+  /** stateBytes + inputBytes + arenaPeakBytes. Not in it: copies of results that await garbage collection, the code of
+   *  onnxruntime and Node themselves. */
+  readonly peakBytes: number;
+}
+
+/** What {@link CompiledEntry.explain} returns. Times of nodes are medians by onnxruntime's profiler, after a first run
+ *  that is left out. */
+export interface Explanation {
+  /** Runs that were measured. */
+  readonly runs: number;
+  /** Median wall-clock milliseconds of one run without the profiler. */
+  readonly milliseconds: number;
+  /** Milliseconds that compiling took. */
+  readonly compileMilliseconds: number;
+  /** Operators of the ONNX graph and how many nodes each has, most first. */
+  readonly nodes: Readonly<Record<string, number>>;
+  /** Operators as onnxruntime runs them, most expensive first. */
+  readonly costs: readonly OpCost[];
+  /** The twenty most expensive nodes. */
+  readonly slowest: readonly NodeCost[];
+  /** Memory at peak. */
+  readonly memory: MemoryUse;
+  /** The graph as an ONNX file, for viewers such as Netron. */
+  readonly onnx: Uint8Array;
 }
 
 /** A state that steps advance in place. */
@@ -101,6 +173,7 @@ export interface Engine {
  *  - "state-mismatch": the state out has other names, shapes or types than the state in
  *  - "bad-input", "bad-state": values of the wrong name, shape, length or type
  *  - "disposed": used after `dispose`
+ *  - "no-graph": `explain` on the eager engine
  *  - "unread-attribute", "invalid-graph": a fault of this package; please report it */
 export type EngineErrorCode =
   | "unknown-engine"
@@ -117,5 +190,6 @@ export type EngineErrorCode =
   | "bad-input"
   | "bad-state"
   | "disposed"
+  | "no-graph"
   | "unread-attribute"
   | "invalid-graph";

@@ -3,13 +3,22 @@ import type { HostTensors } from "@lejepa/ops";
 import { capture } from "./capture/capture.js";
 import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
-import type { CompiledEntry, CompiledProgram, Engine } from "./engine.js";
-import type { Graph } from "./graph/graph.js";
+import type {
+  CompiledEntry,
+  CompiledProgram,
+  Engine,
+  ExplainOptions,
+  Explanation,
+  InputValue,
+} from "./engine.js";
+import { explanation, placeholders, runsOf } from "./explain.js";
+import { sizeOf, type Graph } from "./graph/graph.js";
 import { loweringTable } from "./kernels/table.js";
 import { encode } from "./onnx/encode.js";
 import { compileGraph } from "./passes/run-passes.js";
-import { byName, compileWith, disposedError, type ResolvedEntry } from "./program.js";
-import { LocalSessionHost, type ModelPorts, type SessionHost } from "./session-host.js";
+import { median } from "./profile.js";
+import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
+import { LocalSessionHost, type Feed, type ModelPorts, type SessionHost } from "./session-host.js";
 import { checkState, readInputs } from "./step-values.js";
 
 /** Options of the onnx engine. */
@@ -84,7 +93,8 @@ async function compileProgram<Name extends string>(
     for (const { session } of open) await host.close(session);
     throw error;
   }
-  return new OnnxProgram(host, open, state, await host.createState(copyOf(state)), onDispose);
+  const resident = await host.createState(copyOf(state));
+  return new OnnxProgram(host, open, shapesOf(state), resident, onDispose);
 }
 
 /** The graph of one entry without the state that it leaves alone, so that such state is neither fed nor copied. */
@@ -131,6 +141,11 @@ const copyOf = (state: HostTensors): HostTensors =>
     Object.entries(state).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
   );
 
+function feedsOf({ inputs }: ResolvedEntry, given: Readonly<Record<string, InputValue>>): Feed[] {
+  const values = readInputs(inputs, given);
+  return inputs.map(({ name, shape }, i) => ({ name, shape, data: values[i]! }));
+}
+
 class OnnxProgram<Name extends string> implements CompiledProgram<Name> {
   readonly entries: Readonly<Record<Name, CompiledEntry>>;
   #running: Promise<unknown> = Promise.resolve();
@@ -146,17 +161,36 @@ class OnnxProgram<Name extends string> implements CompiledProgram<Name> {
     this.entries = byName(open.map((entry) => [entry.name, this.#entry(entry)] as const));
   }
 
-  #entry({ inputs, session, nodes, compileMilliseconds }: OpenEntry<Name>): CompiledEntry {
+  #entry(entry: OpenEntry<Name>): CompiledEntry {
+    const { nodes, compileMilliseconds, session } = entry;
     return {
       nodes,
       compileMilliseconds,
-      run: (given) =>
-        this.#inTurn(() => {
-          const values = readInputs(inputs, given);
-          const feeds = inputs.map(({ name, shape }, i) => ({ name, shape, data: values[i]! }));
-          return this.host.run(session, this.state, feeds);
-        }),
+      run: (given) => this.#inTurn(() => this.host.run(session, this.state, feedsOf(entry, given))),
+      explain: (options = {}) => this.#inTurn(() => this.#explain(entry, options)),
     };
+  }
+
+  /** The step is captured again: its graph is not kept while nobody asks for it. */
+  async #explain(entry: OpenEntry<Name>, options: ExplainOptions): Promise<Explanation> {
+    const runs = runsOf(options);
+    const feeds = feedsOf(entry, options.inputs ?? placeholders(entry.inputs));
+    const { graph } = graphOf(entry, this.declared);
+    const model = encode(graph);
+    const { session, compileMilliseconds } = entry;
+    const measured = await this.host.profile(session, this.state, model, feeds, runs);
+    const stateBytes = Object.values(this.declared).reduce(
+      (sum, { shape }) => sum + sizeOf(shape) * Float32Array.BYTES_PER_ELEMENT,
+      0,
+    );
+    const milliseconds = median(measured.milliseconds);
+    return explanation(graph, model, measured.profile, {
+      milliseconds,
+      compileMilliseconds,
+      runs,
+      stateBytes,
+      feeds,
+    });
   }
 
   readState(): Promise<HostTensors> {

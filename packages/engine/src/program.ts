@@ -71,6 +71,7 @@ function asStep(program: CompiledProgram<"step">): CompiledStep {
   const { step } = program.entries;
   return {
     run: (inputs) => step.run(inputs),
+    explain: (options) => step.explain(options),
     compileMilliseconds: step.compileMilliseconds,
     nodes: step.nodes,
     readState: () => program.readState(),
@@ -84,6 +85,12 @@ export const byName = <Name extends string>(
   entries: readonly (readonly [Name, CompiledEntry])[],
 ): Readonly<Record<Name, CompiledEntry>> =>
   Object.fromEntries(entries) as Record<Name, CompiledEntry>;
+
+/** Names and shapes of a state without its numbers, which are kept in one place only. */
+export const shapesOf = (state: HostTensors): HostTensors =>
+  Object.fromEntries(
+    Object.entries(state).map(([name, { shape }]) => [name, { shape, data: new Float32Array() }]),
+  );
 
 /** What use after `dispose` throws. */
 export const disposedError = () =>

@@ -1,9 +1,13 @@
 /** Owner of onnxruntime sessions and of the state that they advance. What goes in and out is plain data and arrays, so
  *  that a host serves the thread that it lives in as well as another one. */
 import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { HostTensors } from "@lejepa/ops";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { port } from "./capture/port.js";
+import { readProfile, type Profile } from "./profile.js";
 
 /** What a host needs of onnxruntime-node. */
 export type OnnxRuntime = Pick<typeof import("onnxruntime-node"), "InferenceSession" | "Tensor">;
@@ -40,6 +44,14 @@ export interface SessionHost {
   createState(tensors: HostTensors): Promise<number>;
   /** Runs a session once on a state and advances it. The arrays returned become the caller's own. */
   run(session: number, state: number, feeds: readonly Feed[]): Promise<HostTensors>;
+  /** Runs a session on a state that stays as it is: `runs` times, and as often again under the profiler. */
+  profile(
+    session: number,
+    state: number,
+    model: Uint8Array,
+    feeds: readonly Feed[],
+    runs: number,
+  ): Promise<Measured>;
   /** A copy of the state. */
   readState(state: number): Promise<HostTensors>;
   /** Copies a state in. */
@@ -47,6 +59,13 @@ export interface SessionHost {
   freeState(state: number): Promise<void>;
   /** Frees everything. */
   end(): Promise<void>;
+}
+
+/** What profiling gives. */
+export interface Measured {
+  /** Wall-clock milliseconds of each run without the profiler. */
+  readonly milliseconds: readonly number[];
+  readonly profile: Profile;
 }
 
 interface OpenSession {
@@ -160,6 +179,43 @@ export class LocalSessionHost implements SessionHost {
           ? new Tensor("int32", unshared(data), shape)
           : new Tensor("float32", unshared(data), shape);
     return session.run(given);
+  }
+
+  async profile(
+    id: number,
+    stateId: number,
+    model: Uint8Array,
+    feeds: readonly Feed[],
+    runs: number,
+  ): Promise<Measured> {
+    const { session, ports } = this.#sessions.get(id)!;
+    const state = this.#states.get(stateId)!;
+    const milliseconds: number[] = [];
+    for (let i = 0; i <= runs; i++) {
+      const start = performance.now();
+      await this.#runOnce(await session, ports, state, feeds);
+      // The first run only warms up.
+      if (i > 0) milliseconds.push(performance.now() - start);
+    }
+    const folder = mkdtempSync(join(tmpdir(), "lejepa-profile-"));
+    try {
+      const profiled = await this.#createSession(model, {
+        enableProfiling: true,
+        profileFilePrefix: join(folder, "profile"),
+        // Its count of memory is what the profile tells.
+        enableCpuMemArena: true,
+      });
+      try {
+        for (let i = 0; i <= runs; i++) await this.#runOnce(profiled, ports, state, feeds);
+        profiled.endProfiling();
+      } finally {
+        await profiled.release();
+      }
+      const [file] = readdirSync(folder);
+      return { milliseconds, profile: readProfile(readFileSync(join(folder, file!), "utf8")) };
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   }
 
   readState(id: number): Promise<HostTensors> {
