@@ -43,6 +43,8 @@ test("an unknown name suggests the nearest", () => {
   const unknown = (name: string) => () => createEncoder(name);
   expect(unknown("resnet8")).toThrow('did you mean "resnet18"?');
   expect(unknown("vit_tinny_patch16_224")).toThrow('did you mean "vit_tiny_patch16_224"?');
+  expect(unknown("vit_tinny")).toThrow('did you mean "vit_tiny_patch8_224"?');
+  expect(unknown("resnet")).toThrow('did you mean "resnet18"?');
   expect(unknown("something else entirely")).toThrow("the names are conv_mnist, resnet18");
   expect(unknown("toString")).toThrow(
     expect.objectContaining({ name: "LejepaError", code: "unknown-encoder" }),

@@ -1,5 +1,5 @@
 import { LejepaError } from "@lejepa/ops";
-import { closest, distance } from "fastest-levenshtein";
+import { distance } from "fastest-levenshtein";
 import { convNet } from "./conv-net.js";
 import type { Encoder } from "./encoder.js";
 import type { ImageOptions } from "./image-options.js";
@@ -60,8 +60,11 @@ export function createEncoder(name: string, options: ImageOptions = {}): Encoder
 
 function unknownEncoder(name: string): LejepaError<"unknown-encoder"> {
   const names = encoderNames();
-  const nearest = closest(name, [...names]);
-  const isNear = distance(name, nearest) <= Math.max(2, nearest.length / 2);
+  // A name that was cut short is near to those that go on from it.
+  const apart = (known: string): number =>
+    Math.min(distance(name, known), distance(name, known.slice(0, name.length)));
+  const nearest = names.reduce((best, known) => (apart(known) < apart(best) ? known : best));
+  const isNear = apart(nearest) <= Math.max(2, name.length / 2);
   return new LejepaError(
     "unknown-encoder",
     `createEncoder: there is no encoder "${name}"; ${isNear ? `did you mean "${nearest}"? The names` : "the names"} are ${names.join(", ")}.`,
