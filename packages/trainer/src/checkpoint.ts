@@ -97,9 +97,17 @@ async function readPart(file: string): Promise<SafetensorsContent> {
   }
 }
 
-/** Throws "corrupt-checkpoint" unless the state has the names and shapes that the step needs. */
-export function checkState(run: string, state: HostTensors, needed: HostTensors): void {
+/** Throws "corrupt-checkpoint" unless the checkpoint is of the run's seed and has the names and shapes that the step
+ *  needs. */
+export function checkState(
+  run: string,
+  runSeed: number,
+  { seed, state }: Checkpoint,
+  needed: HostTensors,
+): void {
   const file = join(run, "checkpoint", trainingFile);
+  if (seed !== runSeed)
+    throw corrupt(file, `it is of seed ${seed} and config.json says ${runSeed}`);
   for (const [name, { shape }] of Object.entries(needed)) {
     const found = state[name];
     if (found === undefined) throw corrupt(file, `tensor ${name} is missing`);

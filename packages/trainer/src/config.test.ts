@@ -77,7 +77,11 @@ test("steps and epochs together are refused", () => {
 test("an augmentation is checked by the package that applies it", () => {
   const augmentation = [{ name: "affine", degrees: "many" }] as never;
   expect(() => completeConfig({ source: "mnist", augmentation }, defaults, 100)).toThrow(
-    expect.objectContaining({ code: "invalid-views" }),
+    expect.objectContaining({
+      code: "invalid-config",
+      message: expect.stringMatching(/^config: augmentation: .*degrees/) as string,
+      cause: expect.objectContaining({ code: "invalid-views" }) as unknown,
+    }),
   );
 });
 

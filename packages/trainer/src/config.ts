@@ -150,7 +150,7 @@ export function completeConfig(
 }
 
 /** A complete config, checked; `where` names it in errors.
- *  Throws "invalid-config", and for the augmentation what `checkViewSpec` throws. */
+ *  Throws "invalid-config"; for an augmentation its cause is what `checkViewSpec` throws. */
 export function checkConfig(value: unknown, where: string): TrainConfig {
   const result = complete.safeParse(value);
   if (result.success) {
@@ -163,7 +163,14 @@ export function checkConfig(value: unknown, where: string): TrainConfig {
         config.lambda,
       );
     }
-    checkViewSpec(trainViews(config));
+    try {
+      checkViewSpec(trainViews(config));
+    } catch (error) {
+      const { message } = error as Error;
+      throw new LejepaError("invalid-config", `${where}: augmentation: ${message}`, {
+        cause: error,
+      });
+    }
     return config;
   }
   const issue = result.error.issues[0]!;

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import { checkConfig, type TrainConfig } from "./config.js";
@@ -10,7 +10,7 @@ import type { TrainResult } from "./result.js";
 
 /** A trained encoder, as found in a run folder. */
 export interface Run {
-  /** The folder. */
+  /** Absolute path of the folder. */
   readonly folder: string;
   /** How it was trained. */
   readonly config: TrainConfig;
@@ -29,8 +29,9 @@ const resultFile = (folder: string): string => join(folder, "result.json");
 
 /** Opens a run folder to use its encoder.
  *  @throws LejepaError "not-a-run" when there is no config; "no-checkpoint" when training wrote none yet;
- *  "invalid-config", "corrupt-checkpoint" when a file is broken */
-export async function openRun(folder: string): Promise<Run> {
+ *  "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
+export async function openRun(path: string): Promise<Run> {
+  const folder = resolve(path);
   const config = readConfig(folder);
   const encoder = encoderOf(config);
   const checkpoint = await readCheckpoint(folder, encoder);
@@ -67,7 +68,7 @@ export async function writeConfig(folder: string, config: TrainConfig): Promise<
   await replaceFile(configFile(folder), `${JSON.stringify(config, null, 2)}\n`);
 }
 
-/** Throws "run-exists" when the folder holds a run already, "not-a-run" when it holds anything else. */
+/** Throws "run-exists" when the folder holds a run already, "not-a-run" when it is a file or holds anything else. */
 export function checkNewRunFolder(folder: string): void {
   if (isRun(folder)) {
     throw new LejepaError(
@@ -75,10 +76,11 @@ export function checkNewRunFolder(folder: string): void {
       `${folder} already holds a run; resume it, or name another folder.`,
     );
   }
-  if (existsSync(folder) && readdirSync(folder).length > 0) {
+  if (!existsSync(folder)) return;
+  if (!statSync(folder).isDirectory() || readdirSync(folder).length > 0) {
     throw new LejepaError(
       "not-a-run",
-      `${folder} holds other files and no run; name an empty or a new folder.`,
+      `${folder} is a file, or holds other files and no run; name an empty or a new folder.`,
     );
   }
 }
@@ -104,10 +106,20 @@ export function readConfig(folder: string): TrainConfig {
   return checkConfig(value, file);
 }
 
-/** How the run ended, if it has. */
+/** How the run ended, if it has. Throws "corrupt-result". */
 export function readResult(folder: string): TrainResult | undefined {
   const file = resultFile(folder);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as TrainResult) : undefined;
+  if (!existsSync(file)) return undefined;
+  try {
+    const result = JSON.parse(readFileSync(file, "utf8")) as TrainResult | null;
+    if (typeof result?.steps === "number") return result;
+  } catch {
+    // Told below, like JSON that is no result.
+  }
+  throw new LejepaError(
+    "corrupt-result",
+    `${file} does not say how a run ended; delete it and resume the run, which writes it anew.`,
+  );
 }
 
 /** Marks the run as ended. */

@@ -73,7 +73,8 @@ export interface TrainOptions {
  *  change what is computed: `folder`, `engine`, `workers`, `checkpointEvery` and `probe`. On the same engine a resumed run
  *  gives the losses of an uninterrupted one, bit for bit.
  *
- *  @throws LejepaError "run-exists", "not-a-run", "invalid-config", "config-differs", "corrupt-checkpoint";
+ *  @throws LejepaError "run-exists", "not-a-run", "invalid-config", "config-differs", "corrupt-checkpoint",
+ *  "corrupt-metrics", "corrupt-result";
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
  *  encoders and engines throw */
 export async function train(config: TrainConfigInput, options: TrainOptions): Promise<TrainResult> {
@@ -114,7 +115,9 @@ class Session {
     const loaded = await this.#timed("load", () => this.#load(input));
     const { config, engine, done } = loaded;
     const before = isResumed ? readResult(folder) : undefined;
-    if (before !== undefined && (!config.probe || before.probes !== null)) {
+    // A run whose last checkpoint is gone has not finished, whatever it once reported.
+    const isFinished = before !== undefined && done === config.steps;
+    if (isFinished && (!config.probe || before.probes !== null)) {
       return this.#end({ ...before, run: folder, status: "already-finished" });
     }
 
@@ -193,7 +196,7 @@ class Session {
     const step = stepOf(config, encoder);
     const initial = step.initialState(config.seed);
     const checkpoint = stored && (await readCheckpoint(folder, encoder));
-    if (checkpoint !== undefined) checkState(folder, checkpoint.state, initial);
+    if (checkpoint !== undefined) checkState(folder, config.seed, checkpoint, initial);
     const engine = (this.#engine = await createEngine(config.engine));
     return {
       config,
@@ -335,7 +338,8 @@ interface Loaded {
   readonly state: HostTensors;
 }
 
-function stepOf(config: TrainConfig, encoder: Encoder): LejepaStep {
+/** The training step that a config describes, for the encoder that it names. */
+export function stepOf(config: TrainConfig, encoder: Encoder): LejepaStep {
   const { lambda, combine, sigreg, points, tMax, rule, weightDecay, slices } = config;
   return lejepaStep({
     encoder,

@@ -260,6 +260,16 @@ describe("resume", () => {
     expect(readFileSync(join(scratch, "a", "result.json")).equals(before)).toBe(true);
   });
 
+  test("of a finished run that lost its checkpoint begins at step 0", async () => {
+    await start("a");
+    rmSync(join(scratch, "a", "checkpoint"), { recursive: true });
+    expect(await start("a", { resume: true })).toMatchObject({
+      status: "finished",
+      resumedFrom: 0,
+      steps: 12,
+    });
+  });
+
   test("of a finished run with probes asked for makes up for them", async () => {
     await start("a");
     const result = await start("a", { resume: true, config: { probe: true } });
@@ -320,7 +330,7 @@ describe("refused", () => {
     ["invalid-config", { batchSize: 41 }],
     ["invalid-config", { channels: 3 as const }],
     ["unknown-encoder", { encoder: "conv_mnits" }],
-    ["invalid-views", { augmentation: [{ name: "affine", degrees: "many" }] as never }],
+    ["invalid-config", { augmentation: [{ name: "affine", degrees: "many" }] as never }],
   ])("%s: %j, and no folder is made", async (code, config) => {
     await expect(start("a", { config })).rejects.toMatchObject({ code });
     expect(existsSync(join(scratch, "a"))).toBe(false);
@@ -404,6 +414,15 @@ describe("faults", () => {
       },
       /of step 3 and model\.safetensors of step 7/,
     ],
+    [
+      "a config of another seed",
+      (folder) => {
+        const file = join(folder, "..", "config.json");
+        const config = JSON.parse(readFileSync(file, "utf8")) as object;
+        writeFileSync(file, JSON.stringify({ ...config, seed: 1234 }));
+      },
+      /of seed \d+ and config\.json says 1234/,
+    ],
   ];
   test.each(breakages)("%s is noticed and named", async (_name, breakIt, says) => {
     await start("a", { abortAt: 7 });
@@ -418,5 +437,16 @@ describe("faults", () => {
     truncateSync(join(scratch, "a", "config.json"), 40);
     await expect(openRun(join(scratch, "a"))).rejects.toMatchObject({ code: "invalid-config" });
     await expect(openRun(join(scratch, "a"))).rejects.toThrow(/config\.json/);
+  });
+
+  test.each(["{", "null", "[]"])("a result that reads %s is noticed and named", async (text) => {
+    await start("a");
+    writeFileSync(join(scratch, "a", "result.json"), text);
+    const resume = (): Promise<unknown> => start("a", { resume: true });
+    for (const open of [() => openRun(join(scratch, "a")), resume]) {
+      const opened = open();
+      await expect(opened).rejects.toMatchObject({ code: "corrupt-result" });
+      await expect(opened).rejects.toThrow(/result\.json/);
+    }
   });
 });
