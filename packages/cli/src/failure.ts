@@ -15,9 +15,19 @@ export function describeFailure(error: unknown): { message: string; exitCode: 1 
   const code = (error as { code?: unknown } | undefined)?.code;
   if (error instanceof Error && error.name === "LejepaError" && typeof code === "string")
     return { message: error.message, exitCode: wrongUsage.has(code) ? 2 : 1 };
+  if (isSystemError(error))
+    return {
+      message: `${error.message}; check that the path is right, may be written and has space left.`,
+      exitCode: 1,
+    };
   // Anything else is unforeseen: its stack is what a report of it needs.
   return {
     message: `unexpected error: ${error instanceof Error ? error.stack : String(error)}`,
     exitCode: 1,
   };
+}
+
+/** Whether the operating system refused something about a file: missing, not permitted, disk full. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "path" in error;
 }

@@ -209,6 +209,31 @@ test("Ctrl-C finishes the step, writes a checkpoint, says how to resume, and res
   expect(JSON.parse(lastLine(resumed.stdout))).toMatchObject({ steps: 400, resumedFrom: steps });
 });
 
+test("a file that cannot be made is told in one line", async () => {
+  const file = join(scratch, "a-file");
+  writeFileSync(file, "");
+  const run = join(scratch, "run-for-embed");
+  await lejepa("train", "mnist", "--run", run, "--steps", "1", ...small);
+  for (const args of [
+    ["train", "mnist", "--run", join(file, "run"), "--steps", "1", ...small],
+    ["train", "mnist", "--run", file, "--steps", "1", ...small],
+    ["embed", run, "--dataset", "mnist", "--out", join(file, "x.npy")],
+  ]) {
+    const { code, stderr } = await lejepa(...args);
+    expect(lastLine(stderr)).toMatch(/^lejepa: .*a-file/);
+    expect(code).toBe(args[2] === "--run" && args[3] === file ? 2 : 1);
+  }
+});
+
+test("embed makes the folder of its output", async () => {
+  const run = join(scratch, "run-for-embed-2");
+  await lejepa("train", "mnist", "--run", run, "--steps", "1", ...small);
+  const out = join(scratch, "new", "folder", "x.npy");
+  const { code } = await lejepa("embed", run, "--dataset", "mnist", "--out", out);
+  expect(code).toBe(0);
+  expect(readArray(out).shape).toEqual([10_000, 128]);
+});
+
 test("doctor tells what is installed and which engine would run", async () => {
   const { code, stdout } = await lejepa("doctor", "--json");
   expect(code).toBe(0);

@@ -1,5 +1,5 @@
-import { rename, writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { datasetNames, openDataset } from "@lejepa/data";
 import { createEngine } from "@lejepa/engine";
 import { embedRun, openRun } from "@lejepa/trainer";
@@ -26,7 +26,11 @@ export function addEmbedCommand(program: Command): void {
     .addOption(
       new Option("--split <name>", "part of it").choices(["train", "test"]).default("test"),
     )
-    .requiredOption("--out <file>", "file to write, X.npy; labels go to X.labels.npy", npyPath)
+    .requiredOption(
+      "--out <file>",
+      "file to write, X.npy, in a folder that is made if need be; labels go to X.labels.npy",
+      npyPath,
+    )
     .addOption(
       new Option("--engine <name>", "what computes")
         .choices(["auto", "onnx", "eager"])
@@ -40,6 +44,8 @@ export function addEmbedCommand(program: Command): void {
     .action(async (folder: string, flags: EmbedFlags) => {
       const run = await openRun(folder);
       const dataset = await openDataset(flags.dataset, { split: flags.split });
+      // Before the work, so that a folder that cannot be made costs none.
+      await mkdir(dirname(flags.out), { recursive: true });
       const engine = await createEngine(flags.engine);
       const progress = embeddingBar(dataset.length);
       try {
