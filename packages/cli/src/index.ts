@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addEmbedCommand } from "./commands/embed.js";
 import { addEvalCommand } from "./commands/eval.js";
+import { addGraphCommand } from "./commands/graph.js";
 import { addTrainCommand } from "./commands/train.js";
 import { describeFailure } from "./failure.js";
 
@@ -22,7 +23,13 @@ export async function main(args: readonly string[]): Promise<number> {
     .configureOutput({
       outputError: (text, write) => write(`lejepa: ${oneLine(text)}\n`),
     });
-  for (const add of [addTrainCommand, addEvalCommand, addEmbedCommand, addDoctorCommand])
+  for (const add of [
+    addTrainCommand,
+    addEvalCommand,
+    addEmbedCommand,
+    addGraphCommand,
+    addDoctorCommand,
+  ])
     add(program, (code) => (exitCode = code));
   for (const command of program.commands)
     command.copyInheritedSettings(program).addHelpText("after", exitCodes);

@@ -18,7 +18,7 @@ const small = ["--batch-size", "8", "--views", "2", "--slices", "16", "--workers
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 describe("help", () => {
-  test.each([[], ["train"], ["eval"], ["embed"], ["doctor"]])(
+  test.each([[], ["train"], ["eval"], ["embed"], ["graph"], ["doctor"]])(
     "%s --help exits with 0",
     async (...command) => {
       const { code, stdout, stderr } = await lejepa(...command, "--help");
@@ -61,6 +61,12 @@ describe("wrong usage is told in one line with exit code 2", () => {
     { args: ["eval", scratch, "--dataset", "mnist", "--probe", "knm"], says: "knn" },
     { args: ["embed", scratch, "--dataset", "mnist", "--out", "x.npz"], says: ".npy" },
     { args: ["embed", scratch, "--dataset", "mnist"], says: "--out" },
+    { args: ["graph"], says: "--encoder" },
+    { args: ["graph", scratch, "--encoder", "conv_mnist"], says: "--encoder" },
+    { args: ["graph", scratch], says: "not a run" },
+    { args: ["graph", scratch, "--views", "1"], says: "--views" },
+    { args: ["graph", "--encoder", "conv_mnits"], says: "conv_mnist" },
+    { args: ["graph", "--encoder", "conv_mnist", "--onnx", "x.json"], says: ".onnx" },
   ])("$args", async ({ args, says }) => {
     const { code, stdout, stderr } = await lejepa(...args);
     expect(stdout).toBe("");
@@ -156,6 +162,17 @@ describe("a run", () => {
     expect(accuracy).toBeLessThan(1);
   });
 
+  test("tells what its step costs, and writes the graph", async () => {
+    const onnx = join(scratch, "made", "step.onnx");
+    const { code, stdout } = await lejepa("graph", run, "--onnx", onnx, "--json");
+    expect(code).toBe(0);
+    const told = JSON.parse(lastLine(stdout)) as Record<string, unknown>;
+    expect(told).toMatchObject({ encoder: "conv_mnist", batchSize: 8, views: 2, onnx, runs: 10 });
+    expect(told.costs).not.toHaveLength(0);
+    expect(told.memory).toHaveProperty("peakBytes");
+    expect(readFileSync(onnx).includes("@lejepa/engine")).toBe(true);
+  });
+
   test("with a truncated checkpoint says which file is broken", async () => {
     const copy = join(scratch, "broken");
     await lejepa("train", "mnist", "--run", copy, "--steps", "1", ...small);
@@ -207,6 +224,14 @@ test("Ctrl-C finishes the step, writes a checkpoint, says how to resume, and res
   const resumed = await lejepa("train", "mnist", "--run", run, "--resume", "--json");
   expect(resumed.code).toBe(0);
   expect(JSON.parse(lastLine(resumed.stdout))).toMatchObject({ steps: 400, resumedFrom: steps });
+});
+
+test("graph shows the step of an encoder that was never trained", async () => {
+  const { code, stdout } = await lejepa("graph", "--encoder", "conv_mnist", "--batch-size", "8");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^conv_mnist: a training step of 8 images x 4 views, 28 x 28 x 1/);
+  expect(stdout).toMatch(/^operator +nodes +ms +share$/m);
+  expect(stdout).toMatch(/^Memory at peak {2}[\d.]+ MB/m);
 });
 
 test("a file that cannot be made is told in one line", async () => {
