@@ -1,0 +1,77 @@
+/** The table of kernels in docs/kernels.md. */
+import { format } from "prettier";
+import { samples } from "../../src/kernels/samples.js";
+import { loweringTable } from "../../src/kernels/table.js";
+import { expectedFailures } from "./expected-failures.js";
+import { failed, type CaseResult } from "./results.js";
+import { isLowered, type TfjsSuite } from "./suite.js";
+
+/** Relative to the root of the workspace. */
+export const kernelTablePath = "docs/kernels.md";
+
+const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
+const header = (...names: readonly string[]): string =>
+  [row(...names), row(...names.map(() => "---"))].join("\n");
+
+/** The page, from the results of every case. */
+export function kernelTable({ rules }: TfjsSuite, results: readonly CaseResult[]): Promise<string> {
+  const about = results.filter(({ ours }) => !ours.refused && ours.kernels.length > 0);
+  const passed = about.filter((result) => !failed(result));
+  const withGradient = about.filter(({ theirs }) => theirs !== undefined);
+  const asking = (kernel: string, among: readonly CaseResult[]): number =>
+    among.filter(({ ours }) => ours.kernels.includes(kernel)).length;
+  const deriving = (kernel: string): number =>
+    passed.filter(
+      ({ ours, theirs }) => ours.derived.includes(kernel) || theirs?.derived.includes(kernel),
+    ).length;
+  const gradient = (kernel: string): string =>
+    (["@lejepa/ops", "tfjs-core"] as const).find((whose) => rules[whose].has(kernel)) ?? "";
+
+  const kernels = Object.keys(loweringTable).sort((a, b) => (a < b ? -1 : 1));
+  const lowered = kernels.filter(isLowered).map((kernel) => {
+    const [asked, passing] = [asking(kernel, about), asking(kernel, passed)];
+    const cases = asked === passing ? String(asked) : `${passing} of ${asked}`;
+    const derived = gradient(kernel) && deriving(kernel);
+    return row(`\`${kernel}\``, gradient(kernel), cases, derived, samples[kernel]!.length);
+  });
+  const refused = kernels.flatMap((kernel) => {
+    const entry = loweringTable[kernel]!;
+    return typeof entry === "function"
+      ? []
+      : [row(`\`${kernel}\``, entry.wayOut, asking(kernel, results))];
+  });
+  const page = `# Kernels of the onnx engine
+
+Written by \`npx tsx tools/kernel-table.ts\`; a test fails when it is out of date.
+
+tfjs-core names ${kernels.length} kernels. The onnx engine lowers ${lowered.length} of them to ONNX operators and refuses
+${refused.length} by name, with what to do instead. tfjs-core's own test suite is run on the lowered ones: ${about.length}
+of its cases ask for these kernels only, ${withGradient.length} of them for gradients, which are run with the rules of
+\`@lejepa/ops\` and again with tfjs-core's. ${passed.length} pass; the others are listed below.
+
+## Lowered
+
+Gradient: where its derivative rule comes from. \`@lejepa/ops\` registers its own when it is imported; the rules of
+tfjs-core alone are registered by the packages \`@tensorflow/tfjs\` and \`@tensorflow/tfjs-layers\`. Cases: those of
+tfjs-core that ask for the kernel, and that run its derivative rule, and pass. Samples: further calls that are compared with
+tfjs's cpu backend, values and gradients.
+
+${header("Kernel", "Gradient", "Cases", "Gradient cases", "Samples")}
+${lowered.join("\n")}
+
+## Refused
+
+${header("Kernel", "Instead", "Cases of tfjs-core that ask for it")}
+${refused.join("\n")}
+
+## Cases that fail
+
+${expectedFailures
+  .map(
+    ({ reason, cases }) =>
+      `- ${cases.length === 1 ? "1 case" : `${cases.length} cases`}: ${reason}`,
+  )
+  .join("\n")}
+`;
+  return format(page, { parser: "markdown" });
+}
