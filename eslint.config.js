@@ -16,21 +16,42 @@ export default defineConfig(
     },
   },
   // Sources import siblings only in the directions of the design; tests may import any of them.
-  ...Object.entries(allowedImports).map(([folder, allowed]) => ({
-    files: [`packages/${folder}/src/**/*.ts`],
-    ignores: ["**/*.test.ts"],
-    rules: {
-      "no-restricted-imports": [
-        "error",
-        {
-          patterns: Object.entries(packageNames)
-            .filter(([other]) => other !== folder && !allowed.includes(other))
-            .map(([other, name]) => ({
-              group: [name, `${name}/*`],
-              message: `packages/${folder} must not import packages/${other}: see tools/import-directions.mjs.`,
-            })),
-        },
-      ],
-    },
-  })),
+  ...Object.entries(allowedImports).map(([folder, allowed]) => {
+    const forbidden = Object.entries(packageNames).filter(
+      ([other]) => other !== folder && !allowed.includes(other),
+    );
+    const message = (other) =>
+      `packages/${folder} must not import packages/${other}: see tools/import-directions.mjs.`;
+    return {
+      files: [`packages/${folder}/src/**/*.ts`],
+      ignores: ["**/*.test.ts"],
+      rules: {
+        "no-restricted-imports": [
+          "error",
+          {
+            patterns: [
+              ...forbidden.map(([other, name]) => ({
+                regex: `^${name}(/|$)`,
+                message: message(other),
+              })),
+              {
+                regex: `^(\\.\\./)+(${Object.keys(packageNames).join("|")})/(src|dist)/`,
+                message: "Import another package by its name.",
+              },
+            ],
+          },
+        ],
+        // The rule above does not look at import("...") expressions and types.
+        "no-restricted-syntax": [
+          "error",
+          ...forbidden.flatMap(([other, name]) => {
+            const literal = `[value=/^${name.replace("/", "\\u002f")}(\\u002f|$)/]`;
+            return [`ImportExpression > Literal${literal}`, `TSImportType Literal${literal}`].map(
+              (selector) => ({ selector, message: message(other) }),
+            );
+          }),
+        ],
+      },
+    };
+  }),
 );

@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from "node:fs";
+import { ESLint } from "eslint";
 import { expect, test } from "vitest";
 import { allowedImports, packageNames } from "./import-directions.mjs";
 
@@ -35,4 +36,23 @@ test.each(["tensor", "sigreg", "data"])("%s depends on no framework", (folder) =
     readFileSync(`${root}/packages/${folder}/package.json`, "utf8"),
   ) as Manifest;
   expect(Object.keys(manifest.dependencies ?? {}).join(" ")).not.toMatch(/tensorflow|onnx/);
+});
+
+test.each([
+  'import { createEngine } from "@lejepa/engine";\nexport const planted = createEngine;',
+  'export { vit } from "@lejepa/encoders";',
+  'export * from "@lejepa/data/anything";',
+  'export const planted = (): unknown => import("@lejepa/ops");',
+  'export type Planted = import("@lejepa/data").Dataset;',
+  'export * from "../../engine/src/index.js";',
+  'export { main } from "lejepa";',
+])("the lint rule refuses in sigreg: %s", async (planted) => {
+  const eslint = new ESLint({ cwd: root });
+  const filePath = `${root}/packages/sigreg/src/index.ts`;
+  const [result] = await eslint.lintText(`${planted}\n`, { filePath });
+  expect(result?.messages.map(({ ruleId }) => ruleId)).toContainEqual(
+    expect.stringMatching(/^no-restricted-(imports|syntax)$/),
+  );
+  const [allowed] = await eslint.lintText('export * from "@lejepa/tensor";\n', { filePath });
+  expect(allowed?.messages).toEqual([]);
 });
