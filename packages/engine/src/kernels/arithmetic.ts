@@ -1,7 +1,7 @@
 /** Element-by-element arithmetic on two operands, with broadcasting. */
 import type { BinaryInputs } from "@tensorflow/tfjs-core";
 import { broadcastShapes } from "../onnx/builder.js";
-import { binary, kernel, refuse } from "./kernel.js";
+import { binary, kernel } from "./kernel.js";
 
 export const arithmetic = {
   Add: binary((a, b, g) => g.add(a, b)),
@@ -50,7 +50,7 @@ export const arithmetic = {
   AddN: kernel<readonly unknown[]>((terms, _none, g) =>
     Object.values(terms).reduce((sum, term) => g.add(sum, term)),
   ),
-  BitwiseAnd: refuse("compute with int32 arithmetic or comparisons instead"),
+  BitwiseAnd: binary((a, b, g) => g.binary("BitwiseAnd", a, b)),
 };
 
 export const comparison = {

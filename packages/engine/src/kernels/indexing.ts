@@ -8,6 +8,8 @@ import {
   type GatherV2Inputs,
   type ScatterNdAttrs,
   type ScatterNdInputs,
+  type SearchSortedAttrs,
+  type SearchSortedInputs,
   type TensorScatterUpdateInputs,
   type UnsortedSegmentSumAttrs,
   type UnsortedSegmentSumInputs,
@@ -93,9 +95,20 @@ export const indexing = {
       );
     },
   ),
-  SearchSorted: refuse("compare with every boundary and sum instead"),
-  LowerBound: refuse("compare with every boundary and sum instead"),
-  UpperBound: refuse("compare with every boundary and sum instead"),
+  // How many of a sorted row are smaller ("left") or at most as large ("right"): [B, S] and [B, V] -> [B, V].
+  SearchSorted: kernel<SearchSortedInputs, SearchSortedAttrs>(
+    ({ sortedSequence, values }, { side }, g) => {
+      const [rows, length] = sortedSequence.shape as [number, number];
+      const passed = g.compare(
+        side === "left" ? "Less" : "LessOrEqual",
+        g.reshape(sortedSequence, [rows, 1, length]),
+        g.reshape(values, [...values.shape, 1]),
+      );
+      return g.reduce("ReduceSum", g.cast(passed, "int32"), [2], "drop");
+    },
+  ),
+  LowerBound: refuse("call tf.lowerBound, which searches"),
+  UpperBound: refuse("call tf.upperBound, which searches"),
   MatrixBandPart: refuse("multiply by a mask made outside the step"),
 };
 

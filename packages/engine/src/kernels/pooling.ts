@@ -9,6 +9,8 @@ import {
   type MaxPoolGradAttrs,
   type MaxPoolGradInputs,
   type MaxPoolInputs,
+  type MaxPoolWithArgmaxAttrs,
+  type MaxPoolWithArgmaxInputs,
 } from "@tensorflow/tfjs-core";
 import { sameShape, sizeOf, type Shape, type Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
@@ -125,7 +127,32 @@ export const pooling = {
     },
   ),
   Pool: refuse("call tf.maxPool or tf.avgPool"),
-  MaxPoolWithArgmax: refuse("call tf.maxPool"),
+  // Places are counted with the channels last. NaN is passed over.
+  MaxPoolWithArgmax: kernel<MaxPoolWithArgmaxInputs, MaxPoolWithArgmaxAttrs>(
+    ({ x }, { filterSize, strides, pad, includeBatchInIndex }, g) => {
+      if (x.shape.length !== 4) throw new Error("The images should have rank 4.");
+      const window = windowOf(x.shape, { filterSize, strides, pad });
+      const { batchSize, inChannels, inHeight, inWidth } = window;
+      const pixels = inHeight * inWidth;
+      const counted = (length: number, step: number, shape: number[]): Value =>
+        g.dense(
+          Array.from({ length }, (_, i) => i * step),
+          shape,
+          "int64",
+        );
+      const none = g.op("IsNaN", [x], x.shape, "bool");
+      const [maxima, places] = maxPool(g, g.where(none, g.uniform(-Infinity), x), window);
+      const pixel = g.binary("Mod", toLast(g, places), g.uniform(pixels, [], "int64"));
+      const inImage = g.add(
+        g.mul(pixel, g.uniform(inChannels, [], "int64")),
+        counted(inChannels, 1, [inChannels]),
+      );
+      const place = includeBatchInIndex
+        ? g.add(inImage, counted(batchSize, pixels * inChannels, [batchSize, 1, 1, 1]))
+        : inImage;
+      return [toLast(g, maxima), g.cast(place, "int32")];
+    },
+  ),
   AvgPool3D: refuse("use two-dimensional pooling"),
   AvgPool3DGrad: refuse("use two-dimensional pooling"),
   MaxPool3D: refuse("use two-dimensional pooling"),

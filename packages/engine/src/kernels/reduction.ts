@@ -5,8 +5,14 @@ import {
   type AllInputs,
   type ArgMaxAttrs,
   type ArgMaxInputs,
+  type BincountAttrs,
+  type BincountInputs,
+  type CumprodAttrs,
+  type CumprodInputs,
   type CumsumAttrs,
   type CumsumInputs,
+  type DenseBincountAttrs,
+  type DenseBincountInputs,
   type MaxAttrs,
   type MaxInputs,
   type SoftmaxAttrs,
@@ -102,6 +108,30 @@ const arg = (op: "ArgMax" | "ArgMin") =>
     return g.cast(g.op(op, [numbers], shape, "int64", { axis: at, keepdims: 0 }), "int32");
   });
 
+/** How often, by how much weight in all, or whether each of 0 .. size - 1 is in x [N] or in each row of x [M, N]. */
+function counts(
+  g: OnnxBuilder,
+  x: Value,
+  weights: Value,
+  size: number,
+  what: "counts" | "whether",
+): Value {
+  const columns = x.shape.at(-1)!;
+  const each = [sizeOf(x.shape) / columns, columns, 1];
+  const numbers = g.dense(
+    Int32Array.from({ length: size }, (_, i) => i),
+    [size],
+    "int32",
+  );
+  const hits = g.compare("Equal", g.reshape(g.cast(x, "int32"), each), numbers);
+  const weighed =
+    sizeOf(weights.shape) > 0 && what === "counts"
+      ? g.mul(g.cast(hits, "float32"), g.reshape(g.cast(weights, "float32"), each))
+      : g.cast(hits, "float32");
+  const sums = g.reduce(what === "whether" ? "ReduceMax" : "ReduceSum", weighed, [1], "drop");
+  return g.cast(g.reshape(sums, [...x.shape.slice(0, -1), size]), weights.dtype);
+}
+
 export const reductions = {
   Sum: reduction("ReduceSum"),
   Mean: kernel<SumInputs, SumAttrs>(({ x }, { axis, keepDims }, g) =>
@@ -128,7 +158,23 @@ export const reductions = {
       { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 },
     ),
   ),
-  Cumprod: refuse("take exp of the cumsum of logs, or do it outside the step"),
+  // ONNX has none: products of 1, 2, 4, .. neighbours, each from two of half the length.
+  Cumprod: kernel<CumprodInputs, CumprodAttrs>(({ x }, { axis, exclusive, reverse }, g) => {
+    const at = positiveAxis(axis, x.shape.length);
+    const length = x.shape[at]!;
+    const shifted = (y: Value, by: number): Value => {
+      const [from, to] = [x.shape.map(() => 0), [...x.shape]];
+      if (reverse) from[at] = by;
+      else to[at] = length - by;
+      const kept = g.slice(y, from, to);
+      const ones = g.uniform(1, x.shape.with(at, by), x.dtype);
+      return g.concat(reverse ? [kept, ones] : [ones, kept], at);
+    };
+    if (exclusive && length === 1) return g.uniform(1, x.shape, x.dtype);
+    let y = exclusive ? shifted(x, 1) : g.unary("Identity", x);
+    for (let by = 1; by < length; by *= 2) y = g.mul(y, shifted(y, by));
+    return y;
+  }),
   // Values and places of the k largest along the last axis; equal values in the order they came, which onnxruntime
   // keeps only where it sorts.
   TopK: kernel<TopKInputs, TopKAttrs>(({ x }, { k, sorted }, g) => {
@@ -149,6 +195,11 @@ export const reductions = {
     g.unary("Softmax", logits, { axis: positiveAxis(dim, logits.shape.length) }),
   ),
   LogSoftmax: refuse("call tf.logSoftmax, which composes it"),
-  Bincount: refuse("sum a one-hot matrix instead"),
-  DenseBincount: refuse("sum a one-hot matrix instead"),
+  Bincount: kernel<BincountInputs, BincountAttrs>(({ x, weights }, { size }, g) =>
+    counts(g, g.reshape(x, [sizeOf(x.shape)]), weights, size, "counts"),
+  ),
+  DenseBincount: kernel<DenseBincountInputs, DenseBincountAttrs>(
+    ({ x, weights }, { size, binaryOutput }, g) =>
+      counts(g, x, weights, size, binaryOutput && x.shape.length === 2 ? "whether" : "counts"),
+  ),
 };

@@ -490,6 +490,13 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       valuesOnly: nan,
     },
   ],
+  BitwiseAnd: [
+    {
+      title: "of int32",
+      inputs: [ints([4], 5, 12, -1, 7), ints([4], 3, 10, 6, 0)],
+      run: (a, b) => tf.bitwiseAnd(a, b),
+    },
+  ],
   // creation
   Fill: [
     { title: "added to a matrix", inputs: [f(2, 3)], run: (x) => tf.add(x, tf.fill([2, 3], 1.5)) },
@@ -685,6 +692,11 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     },
   ],
   // indexing
+  SearchSorted: (["left", "right"] as const).map((side) => ({
+    title: side,
+    inputs: [floats([2, 4], 0, 1, 1, 5, -2, -1, 0, 3), floats([2, 3], 1, 9, -1, 0, -2, -3)],
+    run: (sorted, values) => tf.searchSorted(sorted, values, side),
+  })),
   GatherV2: [
     {
       title: "rows",
@@ -825,6 +837,38 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       title: "exclusive and reversed, another axis",
       inputs: [f(3, 4)],
       run: (x) => tf.cumsum(x, 0, true, true),
+    },
+  ],
+  Cumprod: (["forwards", "backwards"] as const).flatMap((way): Sample[] => [
+    {
+      title: way,
+      inputs: [within(0.5, 1.5, 2, 5, 3)],
+      run: (x) => tf.cumprod(x, 1, false, way === "backwards"),
+    },
+    {
+      title: `${way}, without the own element`,
+      inputs: [within(0.5, 1.5, 7)],
+      run: (x) => tf.cumprod(x, 0, true, way === "backwards"),
+    },
+  ]),
+  Bincount: [
+    {
+      title: "counts and weights",
+      inputs: [ints([5], 1, 4, 1, 0, 9), f(5)],
+      run: (x, w) => [
+        tf.bincount(x as tf.Tensor1D, tf.tensor1d([]), 5),
+        tf.bincount(x as tf.Tensor1D, w as tf.Tensor1D, 5),
+      ],
+    },
+  ],
+  DenseBincount: [
+    {
+      title: "of rows",
+      inputs: [ints([2, 3], 1, 2, 1, 0, 2, 9), f(2, 3)],
+      run: (x, w) => [
+        tf.denseBincount(x as tf.Tensor2D, w as tf.Tensor2D, 3),
+        tf.denseBincount(x as tf.Tensor2D, w as tf.Tensor2D, 3, true),
+      ],
     },
   ],
   TopK: [
@@ -978,6 +1022,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       valuesOnly: "tfjs's gradient goes by the padding that its value forgets",
     },
   ],
+  MaxPoolWithArgmax: [false, true].map((includeBatch) => ({
+    title: includeBatch ? "places in the batch" : "places in the image",
+    inputs: [images(2, 5, 4, 3)],
+    run: (x) => {
+      const image = x as tf.Tensor4D;
+      const { result, indexes } = tf.maxPoolWithArgmax(image, 3, 2, "same", includeBatch);
+      return [result!, indexes!];
+    },
+  })),
   MaxPoolGrad: [
     {
       title: "equal maxima, overlapping",
@@ -1038,7 +1091,14 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       title: "two neighbours",
       inputs: [images(1, 2, 2, 7)],
       run: (x) => tf.localResponseNormalization(x as tf.Tensor4D, 2, 1.2, 0.8, 0.6),
-      valuesOnly: "LRNGrad is refused",
+    },
+  ],
+  LRNGrad: [
+    {
+      title: "two neighbours",
+      inputs: [images(1, 2, 2, 7), images(1, 2, 2, 7), images(1, 2, 2, 7)],
+      run: (x, y, dy) =>
+        kernel("LRNGrad", { x, y, dy }, { depthRadius: 2, bias: 1.2, alpha: 0.8, beta: 0.6 }),
     },
   ],
   ResizeBilinear: [
