@@ -29,5 +29,5 @@ export function describeFailure(error: unknown): { message: string; exitCode: 1 
 
 /** Whether the operating system refused something about a file: missing, not permitted, disk full. */
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && "syscall" in error && "path" in error;
+  return error instanceof Error && "syscall" in error;
 }

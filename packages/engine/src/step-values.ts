@@ -58,6 +58,12 @@ function checkHostTensor(
   what: string,
   code: "bad-state" | "bad-input",
 ): void {
+  const { shape: given, data } = (tensor ?? {}) as Partial<HostTensor>;
+  if (!Array.isArray(given) || !ArrayBuffer.isView(data))
+    throw engineError(
+      code,
+      `${what} should be { shape, data } with a typed array${code === "bad-input" ? ", or a typed array alone" : ""}, got ${JSON.stringify(tensor)?.slice(0, 40) ?? "nothing"}.`,
+    );
   const same =
     tensor.shape.length === shape.length &&
     tensor.shape.every((length, axis) => length === shape[axis]);

@@ -209,6 +209,8 @@ describe.each(["onnx", "eager"] as const)("the %s engine", (name) => {
     await expect(
       step.run({ ...good, images: { shape: [N, 7, 9, 2], data: good.images } }),
     ).rejects.toMatchObject(bad);
+    for (const images of [[...good.images], "0", null, { shape: [N] }] as never[])
+      await expect(step.run({ ...good, images })).rejects.toMatchObject(bad);
     const { gamma, ...rest } = await step.readState();
     const badState = { code: "bad-state" };
     await expect(step.writeState(rest)).rejects.toMatchObject(badState);

@@ -74,7 +74,7 @@ const refusals: readonly Refusal[] = [
     title: "dataSync",
     code: "tensor-read",
     step: ({ w }, { x }) => keep(w!, tf.mul(x!, tf.sum(x!).dataSync()[0]!)),
-    says: /outputs/,
+    says: /result of kernel Sum.*outputs/,
   },
   {
     title: "arraySync whose exception the step swallows",
@@ -87,7 +87,7 @@ const refusals: readonly Refusal[] = [
       }
       return keep(w!, x!);
     },
-    says: /outputs/,
+    says: /passed in.*outputs/,
   },
   {
     title: "data, which nobody awaits",
@@ -101,14 +101,14 @@ const refusals: readonly Refusal[] = [
   {
     title: "a variable",
     code: "variable-created",
-    step: ({ w }, { x }) => keep(w!, tf.add(tf.variable(x!), 1)),
-    says: /state/,
+    step: ({ w }, { x }) => keep(w!, tf.add(tf.variable(tf.exp(x!)), 1)),
+    says: /result of kernel Exp.*state/,
   },
   {
     title: "a number that counts",
     code: "changing-constant",
     step: ({ w }, { x }) => keep(w!, tf.mul(x!, ++calls)),
-    says: /input/,
+    says: /kernel Multiply.*input/,
   },
   {
     title: "an attribute that counts",
@@ -120,7 +120,7 @@ const refusals: readonly Refusal[] = [
     title: "random numbers drawn in JavaScript",
     code: "changing-constant",
     step: ({ w }, { x }) => keep(w!, tf.add(x!, tf.randomNormal([2, 2]))),
-    says: /input/,
+    says: /kernel Add.*input/,
   },
   {
     title: "a constant whose shape changes",

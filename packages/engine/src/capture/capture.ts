@@ -116,10 +116,10 @@ function record(
 /** tf.variable refuses while `body` runs: a variable outlives the step and would change unseen. */
 function withoutVariables<R>(recorder: Recorder, body: () => R): R {
   const engine = tf.engine() as { makeVariable: unknown };
-  engine.makeVariable = () =>
+  engine.makeVariable = (initial: tf.Tensor) =>
     recorder.refuse(
       "variable-created",
-      `The step creates a variable at ${String(new CallSite())}; a step is a pure function: pass the tensor in as state and return its new value.`,
+      `The step creates a variable of ${recorder.describe(initial)} at ${String(new CallSite())}; a step is a pure function: pass the tensor in as state and return its new value.`,
     );
   try {
     return body();

@@ -14,7 +14,7 @@ export function compareTraces(first: Trace, second: Trace): void {
     const a = first.events[i];
     const b = second.events[i];
     if (a?.kind === "literal" && b?.kind === "literal") {
-      compareLiterals(a.recorded, b.recorded);
+      compareLiterals(a.recorded, b.recorded, () => reader(b.recorded.value, second));
       pair(a.recorded.value, b.recorded.value);
     } else if (a?.kind === "kernel" && b?.kind === "kernel") {
       compareNodes(a.node, b.node, partner);
@@ -58,11 +58,19 @@ function changed(
   );
 }
 
-function compareLiterals(a: RecordedLiteral, b: RecordedLiteral): void {
+/** The first kernel that takes the value, for an error. */
+function reader(value: Value, { events }: Trace): string {
+  const taker = events.find(
+    (event) => event.kind === "kernel" && event.node.inputs.includes(value),
+  );
+  return taker === undefined ? "which no kernel takes" : `which kernel ${nameOf(taker)} takes`;
+}
+
+function compareLiterals(a: RecordedLiteral, b: RecordedLiteral, taken: () => string): void {
   if (a.value.shape.join() !== b.value.shape.join() || a.value.dtype !== b.value.dtype)
     throw changed(
       "changing-constant",
-      `a constant of shape [${a.value.shape.join(", ")}], then [${b.value.shape.join(", ")}],`,
+      `a constant of shape [${a.value.shape.join(", ")}], then [${b.value.shape.join(", ")}], ${taken()},`,
       b.site,
     );
   const at = (literal: RecordedLiteral["literal"], i: number): number =>
@@ -77,7 +85,7 @@ function compareLiterals(a: RecordedLiteral, b: RecordedLiteral): void {
     if (!Object.is(at(a.literal, i), at(b.literal, i)))
       throw changed(
         "changing-constant",
-        `the number ${at(a.literal, i)}, then ${at(b.literal, i)}`,
+        `the number ${at(a.literal, i)}, then ${at(b.literal, i)}, ${taken()},`,
         b.site,
       );
 }

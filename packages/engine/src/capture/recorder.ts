@@ -115,10 +115,21 @@ export class Recorder extends KernelBackend {
     }
   }
 
-  #refuseRead(): never {
+  /** Says what a tensor of the step is, for an error: "the result of kernel Sum". */
+  describe({ dataId }: { readonly dataId: object }): string {
+    const value = this.#values.get(dataId)?.value;
+    for (const event of this.events) {
+      if (event.kind === "literal" && event.recorded.value === value) return "a constant";
+      if (event.kind === "kernel" && event.node.outputs.some((output) => output === value))
+        return `the result of kernel ${event.node.op}`;
+    }
+    return value === undefined ? "a tensor made outside of it" : "a tensor that was passed in";
+  }
+
+  #refuseRead(dataId: object): never {
     return this.refuse(
       "tensor-read",
-      `The step reads a tensor's values at ${String(new CallSite())}; there are none while it is captured. Return the tensor among the outputs and read it there.`,
+      `The step reads the values of ${this.describe({ dataId })} at ${String(new CallSite())}; there are none while it is captured. Return the tensor among the outputs and read it there.`,
     );
   }
 
@@ -146,14 +157,14 @@ export class Recorder extends KernelBackend {
     );
   }
 
-  override readSync(): BackendValues {
-    return this.#refuseRead();
+  override readSync(dataId: object): BackendValues {
+    return this.#refuseRead(dataId);
   }
 
   /** Never settles: nobody may be waiting for it, and the refusal is thrown when the step returns. */
-  override read(): Promise<BackendValues> {
+  override read(dataId: object): Promise<BackendValues> {
     try {
-      this.#refuseRead();
+      this.#refuseRead(dataId);
     } catch {
       return new Promise(() => {});
     }
