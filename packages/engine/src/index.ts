@@ -18,4 +18,5 @@ export type {
   Step,
   StepSpec,
 } from "./engine.js";
+export type { ConvolutionMethod } from "./onnx/block-size.js";
 export type { OnnxOptions } from "./onnx-engine.js";

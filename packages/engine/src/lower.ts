@@ -49,9 +49,9 @@ export function lowerKernel(
 export const asList = (results: Value | readonly Value[]): readonly Value[] =>
   "dtype" in results ? [results] : results;
 
-/** The ONNX graph of a captured graph, with the same ports. */
-export function lower(captured: Graph, table: LoweringTable): Graph {
-  const g = new OnnxBuilder();
+/** The ONNX graph of a captured graph, with the same ports. `blockSize` as for {@link OnnxBuilder}. */
+export function lower(captured: Graph, table: LoweringTable, blockSize?: number): Graph {
+  const g = new OnnxBuilder(blockSize);
   const lowered = new Map<Value, Value>();
   const inputs = captured.inputs.map(({ name, value }): Port => ({ name, value }));
   for (const { value } of inputs) lowered.set(value, value);

@@ -14,6 +14,7 @@ import type {
 import { explanation, placeholders, runsOf } from "./explain.js";
 import { sizeOf, type Graph } from "./graph/graph.js";
 import { loweringTable } from "./kernels/table.js";
+import { blockSizeFor, type ConvolutionMethod } from "./onnx/block-size.js";
 import { encode } from "./onnx/encode.js";
 import { compileGraph } from "./passes/run-passes.js";
 import { median } from "./profile.js";
@@ -25,6 +26,10 @@ import { checkState, readInputs } from "./step-values.js";
 export interface OnnxOptions {
   /** Threads that one operation may use, a whole number of at least 1. Left out: every core of this process. */
   readonly threads?: number;
+  /** How convolutions are computed: "blocked" in onnxruntime's own layout of channels in blocks, "gathered" as a product
+   *  of matrices, or "auto" (default): blocked where this onnxruntime and processor have it. Channel counts that do not
+   *  fill blocks are gathered in any case. The results agree up to rounding. */
+  readonly convolution?: ConvolutionMethod;
 }
 
 /** onnxruntime-node and its version. */
@@ -42,7 +47,10 @@ export async function loadOnnxRuntime() {
 }
 
 /** Compiles each step to one ONNX graph and runs it on onnxruntime's CPU provider. */
-export async function createOnnxEngine({ threads }: OnnxOptions): Promise<Engine> {
+export async function createOnnxEngine({
+  threads,
+  convolution = "auto",
+}: OnnxOptions): Promise<Engine> {
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
     throw engineError(
       "bad-option",
@@ -50,13 +58,16 @@ export async function createOnnxEngine({ threads }: OnnxOptions): Promise<Engine
     );
   const count = threads ?? availableParallelism();
   const runtime = await loadOnnxRuntime();
+  const blockSize = await blockSizeFor(convolution, runtime);
   const host = new LocalSessionHost(runtime, { threads: count, memoryArena: true });
   const programs = new Set<OnnxProgram<string>>();
   return {
     name: "onnx",
     description: `onnxruntime-node ${runtime.version}, CPU, ${count} thread${count === 1 ? "" : "s"}`,
     compile: compileWith(async (entries, state) => {
-      const program = await compileProgram(host, entries, state, () => programs.delete(program));
+      const program = await compileProgram(host, entries, state, blockSize, () =>
+        programs.delete(program),
+      );
       programs.add(program);
       return program;
     }),
@@ -78,13 +89,14 @@ async function compileProgram<Name extends string>(
   host: SessionHost,
   entries: readonly ResolvedEntry<Name>[],
   state: HostTensors,
+  blockSize: number | undefined,
   onDispose: () => void,
 ): Promise<OnnxProgram<Name>> {
   const open: OpenEntry<Name>[] = [];
   try {
     for (const entry of entries) {
       const start = performance.now();
-      const { graph, ports } = graphOf(entry, state);
+      const { graph, ports } = graphOf(entry, state, blockSize);
       const session = await host.open(encode(graph), ports);
       const compileMilliseconds = performance.now() - start;
       open.push({ ...entry, session, nodes: graph.nodes.length, compileMilliseconds });
@@ -94,15 +106,16 @@ async function compileProgram<Name extends string>(
     throw error;
   }
   const resident = await host.createState(copyOf(state));
-  return new OnnxProgram(host, open, shapesOf(state), resident, onDispose);
+  return new OnnxProgram(host, open, shapesOf(state), resident, blockSize, onDispose);
 }
 
 /** The graph of one entry without the state that it leaves alone, so that such state is neither fed nor copied. */
 function graphOf(
   { name, step, inputs }: ResolvedEntry,
   state: HostTensors,
+  blockSize: number | undefined,
 ): { graph: Graph; ports: ModelPorts } {
-  const whole = compileGraph(capture(step, state, inputs, loweringTable), loweringTable);
+  const whole = compileGraph(capture(step, state, inputs, loweringTable), loweringTable, blockSize);
   const valueOf = (ports: Graph["inputs"], wanted: string) =>
     ports.find((candidate) => candidate.name === wanted)!.value;
   const writes = Object.keys(state).filter(
@@ -156,6 +169,7 @@ class OnnxProgram<Name extends string> implements CompiledProgram<Name> {
     private readonly open: readonly OpenEntry<Name>[],
     private readonly declared: HostTensors,
     private readonly state: number,
+    private readonly blockSize: number | undefined,
     private readonly onDispose: () => void,
   ) {
     this.entries = byName(open.map((entry) => [entry.name, this.#entry(entry)] as const));
@@ -175,7 +189,7 @@ class OnnxProgram<Name extends string> implements CompiledProgram<Name> {
   async #explain(entry: OpenEntry<Name>, options: ExplainOptions): Promise<Explanation> {
     const runs = runsOf(options);
     const feeds = feedsOf(entry, options.inputs ?? placeholders(entry.inputs));
-    const { graph } = graphOf(entry, this.declared);
+    const { graph } = graphOf(entry, this.declared, this.blockSize);
     const model = encode(graph);
     const { session, compileMilliseconds } = entry;
     const measured = await this.host.profile(session, this.state, model, feeds, runs);

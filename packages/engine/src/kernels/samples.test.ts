@@ -10,13 +10,16 @@ import { loweringTable } from "./table.js";
 
 let eager: Engine;
 let onnx: Engine;
+let gathered: Engine;
 beforeAll(async () => {
   eager = await createEagerEngine("cpu");
   onnx = await createOnnxEngine({ threads: 1 });
+  gathered = await createOnnxEngine({ threads: 1, convolution: "gathered" });
 });
 afterAll(async () => {
   await eager.dispose();
   await onnx.dispose();
+  await gathered.dispose();
 });
 
 /** Numbers spread over the range without pattern or repetition: multiples of the golden ratio. */
@@ -64,7 +67,7 @@ function stepOf(kernel: string, sample: Sample): Step {
   };
 }
 
-async function compare(kernel: string, sample: Sample): Promise<void> {
+async function compare(kernel: string, sample: Sample, engine: Engine): Promise<void> {
   const spec = {
     state: {},
     inputs: Object.fromEntries(
@@ -73,7 +76,7 @@ async function compare(kernel: string, sample: Sample): Promise<void> {
   };
   const inputs = Object.fromEntries(sample.inputs.map((input, i) => [`x${i}`, valuesOf(input, i)]));
   const step = stepOf(kernel, sample);
-  const [expected, actual] = [await eager.compile(step, spec), await onnx.compile(step, spec)];
+  const [expected, actual] = [await eager.compile(step, spec), await engine.compile(step, spec)];
   const [wanted, got] = [await expected.run(inputs), await actual.run(inputs)];
   await expected.dispose();
   await actual.dispose();
@@ -95,7 +98,14 @@ async function compare(kernel: string, sample: Sample): Promise<void> {
 describe("each lowered kernel gives what tfjs's cpu backend gives", () => {
   for (const [kernel, rows] of Object.entries(samples))
     test.each(rows)(`${kernel}: $title`, async (sample) => {
-      await compare(kernel, sample);
+      await compare(kernel, sample, onnx);
+    });
+});
+
+describe("gathered convolutions give the same where the engine would take blocked ones", () => {
+  for (const kernel of ["Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "FusedConv2D"])
+    test.each(samples[kernel]!)(`${kernel}: $title`, async (sample) => {
+      await compare(kernel, sample, gathered);
     });
 });
 

@@ -140,28 +140,56 @@ const geometries: readonly Geometry[] = [
     ],
   ],
   ["7x7 by 2 with padding 3", [1, 11, 9, 3], [7, 7, 3, 2], [2, 2], 3],
+  // Channels that fill whole blocks of 8 and of 16, or all of one block but a part.
+  ["blocks of channels, 3x3, same", [2, 5, 4, 16], [3, 3, 16, 32], [1, 1], "same"],
+  ["blocks of channels, 3x3 by 2", [2, 5, 4, 32], [3, 3, 32, 16], [2, 2], 1],
+  ["blocks of channels, 1x1 by 2", [2, 5, 4, 16], [1, 1, 16, 16], [2, 2], "valid"],
+  ["blocks of channels, 2x4 by 3 and 1", [1, 7, 6, 16], [2, 4, 16, 16], [3, 1], "valid"],
+  [
+    "blocks of channels, uneven padding beyond the filter",
+    [1, 4, 4, 16],
+    [2, 2, 16, 16],
+    [1, 2],
+    [
+      [0, 0],
+      [3, 1],
+      [0, 2],
+      [0, 0],
+    ],
+  ],
+  ["from few channels to a block", [2, 6, 6, 3], [4, 4, 3, 16], [2, 2], 1],
+  ["from one block and a half", [1, 4, 4, 24], [3, 3, 24, 16], [1, 1], 1],
+  ["a large batch", [64, 3, 4, 16], [2, 2, 16, 16], [2, 2], 1],
 ];
-const dilated: Geometry = [
-  "dilated by 2 and 3",
-  [1, 9, 10, 2],
-  [3, 3, 2, 3],
-  [1, 1],
-  "same",
-  [2, 3],
+const dilated: readonly Geometry[] = [
+  ["dilated by 2 and 3", [1, 9, 10, 2], [3, 3, 2, 3], [1, 1], "same", [2, 3]],
+  ["blocks of channels, dilated", [1, 9, 10, 16], [3, 3, 16, 16], [1, 1], "same", [2, 3]],
 ];
+
+/** With blocks of channels hundreds of products are added up, in another order. */
+const roundingOf = (filter: readonly number[]): Pick<Sample, "tolerance"> =>
+  filter[2]! * filter[3]! >= 48 ? { tolerance: 1e-4 } : {};
 
 const convolution = (): Sample[] => [
   ...geometries.map(([title, x, filter, strides, pad]): Sample => ({
     title,
+    ...roundingOf(filter),
     inputs: [f(...x), f(...filter)],
     run: (a, b) => tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, strides, pad),
   })),
-  {
-    title: dilated[0],
-    inputs: [f(...dilated[1]), f(...dilated[2])],
-    run: (a, b) =>
-      tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, [1, 1], "same", "NHWC", dilated[5]),
+  ...dilated.map(([title, x, filter, strides, pad, dilations]): Sample => ({
+    title,
+    ...roundingOf(filter),
+    inputs: [f(...x), f(...filter)],
+    run: (a, b) => tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, strides, pad, "NHWC", dilations),
     valuesOnly: "tfjs has no gradient of dilated convolutions",
+  })),
+  {
+    title: "blocks of channels, one number as padding of a filter that is not square",
+    ...roundingOf([2, 3, 16, 16]),
+    inputs: [f(2, 3, 4, 16), f(2, 3, 16, 16)],
+    run: (a, b) => tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, [1, 2], 1),
+    valuesOnly: "tfjs finds the width of the result by the height of the filter",
   },
 ];
 
@@ -173,6 +201,7 @@ const backprops = (
     const { outShape } = tf.backend_util.computeConv2DInfo(x, filter, strides, 1, pad);
     return {
       title,
+      ...roundingOf(filter),
       inputs: [f(...x), f(...filter), f(...outShape)],
       run: (a, b, c) => run(a, b, c, geometry),
       valuesOnly: "the gradient of a gradient is not part of a step",

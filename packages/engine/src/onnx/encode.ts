@@ -9,12 +9,15 @@ import {
   type Value,
 } from "../graph/graph.js";
 import { microsoft } from "./builder.js";
+import { nchwc } from "./nchwc.js";
 import { attributeType, dataType, modelMessage } from "./onnx-messages.js";
 
 /** Operator sets: the standard one of ONNX 1.13, and onnxruntime's own. */
 const operatorSets = [
-  { domain: "", version: 18 },
-  { domain: microsoft, version: 1 },
+  { domain: "", version: 18, always: true },
+  { domain: microsoft, version: 1, always: true },
+  // Not every build of onnxruntime knows it.
+  { domain: nchwc, version: 1, always: false },
 ];
 const irVersion = 8;
 
@@ -87,7 +90,9 @@ export function encode(graph: Graph): Uint8Array {
     .encode({
       irVersion,
       producerName: "@lejepa/engine",
-      opsetImport: operatorSets,
+      opsetImport: operatorSets.filter(
+        ({ domain, always }) => always || graph.nodes.some((node) => node.domain === domain),
+      ),
       graph: {
         name: "step",
         node: [...expansions, ...graph.nodes.map(node), ...extra.map(node)],

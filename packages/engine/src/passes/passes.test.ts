@@ -5,10 +5,14 @@ import { verify } from "../graph/verify.js";
 import { loweringTable } from "../kernels/table.js";
 import { lower } from "../lower.js";
 import { OnnxBuilder } from "../onnx/builder.js";
+import { probeBlockSize } from "../onnx/block-size.js";
 import { encode } from "../onnx/encode.js";
+import { fromBlocked, nchwc, toBlocked } from "../onnx/nchwc.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
+import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { deadCode } from "./dead-code.js";
+import { fusedChannels } from "./fused-channels.js";
 import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
@@ -57,7 +61,134 @@ interface Case {
   readonly after: readonly string[];
 }
 
+const images = [2, 3, 2, 32];
+/** 0 without a blocked layout, which the cases below cannot do without. */
+const blockSize = (await probeBlockSize(await loadOnnxRuntime())) ?? 0;
+const row = (g: OnnxBuilder, step: number): Value =>
+  g.dense(
+    Array.from({ length: 32 }, (_, i) => i * step - 2),
+    [32],
+    "float32",
+  );
+/** The layout pass, and what it leaves unused dropped. */
+const layout: Pass = {
+  name: "blocked layout",
+  run: (graph) => deadCode.run(blockedLayout(blockSize).run(graph)),
+};
+/** Of each channel: x w + shift + sum. */
+const channels = (g: OnnxBuilder, x: Value, w: Value, ...more: (Value | undefined)[]): Value =>
+  g.op(
+    "Conv",
+    [x, g.reshape(w, [32, 1, 1, 1]), ...more],
+    x.shape,
+    x.dtype,
+    {
+      ...{ group: 32, kernel_shape: [1, 1] },
+    },
+    nchwc,
+  );
+
 const cases: readonly Case[] = [
+  {
+    title: "normalisation, ReLU and residual between two convolutions need no reordering",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x));
+      const rows = g.reshape(h, [12, 32]);
+      const normal = g.add(g.mul(g.sub(rows, row(g, 1)), row(g, 0.5)), row(g, 2));
+      const sum = g.add(g.reshape(g.unary("Relu", normal), images), h);
+      return fromBlocked(g, toBlocked(g, g.div(g.mul(sum, g.uniform(3)), g.uniform(4, [32]))));
+    },
+    before: [
+      ...["ReorderInput", "ReorderOutput", "Reshape", "Sub", "Mul", "Add", "Relu", "Reshape"],
+      ...["Add", "Mul", "Div", "ReorderInput", "ReorderOutput"],
+    ],
+    after: [
+      ...["ReorderInput", "Neg", "Conv", "Reshape", "Conv", "Conv", "Relu", "Add", "Mul"],
+      ...["Reciprocal", "Reshape", "Conv", "ReorderOutput"],
+    ],
+  },
+  {
+    title: "an operand in the usual layout is reordered",
+    pass: layout,
+    shape: images,
+    build: (g, x) => g.mul(g.unary("Abs", x), fromBlocked(g, toBlocked(g, x))),
+    before: ["Abs", "ReorderInput", "ReorderOutput", "Mul"],
+    after: ["Abs", "ReorderInput", "ReorderInput", "Mul", "ReorderOutput"],
+  },
+  {
+    title: "sums over all positions run over the batch first",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const rows = g.reshape(fromBlocked(g, toBlocked(g, x)), [12, 32]);
+      return g.gemm(g.uniform(0.5, [1, 12]), rows);
+    },
+    before: ["ReorderInput", "ReorderOutput", "Reshape", "Gemm"],
+    after: ["ReorderInput", "Reshape", "Gemm", "Reshape", "ReduceSum", "Reshape"],
+  },
+  {
+    title: "other broadcasts, unequal weights of positions, and joined channels stay",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x));
+      const byImage = g.slice(x, [0, 0, 0, 0], [2, 1, 1, 32]);
+      const weights = Array.from({ length: 12 }, (_, i) => i);
+      const sums = g.gemm(g.dense(weights, [1, 12], "float32"), g.reshape(h, [12, 32]));
+      const joined = g.unary("Relu", g.reshape(h, [2, 3, 64]));
+      return g.add(g.reshape(joined, images), g.add(g.mul(h, byImage), sums));
+    },
+    before: [
+      ...["ReorderInput", "ReorderOutput", "Slice", "Reshape", "Gemm", "Reshape", "Relu"],
+      ...["Reshape", "Mul", "Add", "Add"],
+    ],
+    after: [
+      ...["ReorderInput", "ReorderOutput", "Slice", "Reshape", "Gemm", "Reshape", "Relu"],
+      ...["Reshape", "Mul", "Add", "Add"],
+    ],
+  },
+  {
+    title: "scale, shift, residual and ReLU become one pass",
+    pass: fusedChannels,
+    shape: images,
+    build: (g, x) => {
+      const b = toBlocked(g, x);
+      const shifted = channels(g, channels(g, b, row(g, 0.5)), g.uniform(1, [32]), row(g, 2));
+      const sum = g.sub(g.unary("Relu", g.add(shifted, b)), channels(g, b, row(g, 1), row(g, 2)));
+      return fromBlocked(g, sum);
+    },
+    before: [
+      ...["ReorderInput", "Reshape", "Conv", "Reshape", "Conv", "Add", "Relu"],
+      ...["Reshape", "Conv", "Sub", "ReorderOutput"],
+    ],
+    after: [
+      ...["ReorderInput", "Reshape", "Conv", "Reshape", "Conv", "Conv", "Conv"],
+      ...["Reshape", "Conv", "Neg", "Neg", "Conv", "ReorderOutput"],
+    ],
+  },
+  {
+    title: "what is needed in between stays apart",
+    pass: fusedChannels,
+    shape: images,
+    build: (g, x) => {
+      const b = toBlocked(g, x);
+      const scaled = channels(g, b, row(g, 0.5));
+      const shifted = channels(g, scaled, g.uniform(1, [32]), row(g, 2));
+      const twice = channels(g, scaled, row(g, 1), row(g, 2));
+      const rectified = g.unary("Relu", shifted);
+      return fromBlocked(g, g.mul(g.mul(rectified, shifted), twice));
+    },
+    before: [
+      ...["ReorderInput", "Reshape", "Conv", "Reshape", "Conv", "Reshape", "Conv", "Relu"],
+      ...["Mul", "Mul", "ReorderOutput"],
+    ],
+    after: [
+      ...["ReorderInput", "Reshape", "Conv", "Reshape", "Conv", "Reshape", "Conv", "Relu"],
+      ...["Mul", "Mul", "ReorderOutput"],
+    ],
+  },
   {
     title: "what no output needs is dropped",
     pass: deadCode,

@@ -27,10 +27,11 @@ export interface Rewriting {
   /** A new node with one result, emitted before the current one. */
   emit(
     op: string,
-    inputs: readonly Value[],
+    inputs: readonly (Value | undefined)[],
     shape: Shape,
     dtype: DType,
     attributes?: GraphNode["attributes"],
+    domain?: string,
   ): Value;
 }
 
@@ -62,9 +63,9 @@ export function rewriteNodes(graph: Graph, rule: Rule): Graph {
         literals.set(value, literal);
         return value;
       },
-      emit: (op, inputs, shape, dtype, attributes = {}) => {
+      emit: (op, inputs, shape, dtype, attributes = {}, domain = "") => {
         const output = newValue(shape, dtype);
-        add({ op, domain: "", inputs, attributes, outputs: [output], site: node.site });
+        add({ op, domain, inputs, attributes, outputs: [output], site: node.site });
         return output;
       },
     });

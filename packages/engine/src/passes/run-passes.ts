@@ -1,8 +1,10 @@
 import type { Graph } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
 import { lower, type LoweringTable } from "../lower.js";
+import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { deadCode } from "./dead-code.js";
+import { fusedChannels } from "./fused-channels.js";
 import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
@@ -15,13 +17,16 @@ import { wideBroadcasts } from "./wide-broadcasts.js";
 const capturedPasses: readonly Pass[] = [commonSubexpressions, masksFromResults, deadCode];
 
 /** Over the ONNX operators. The second round simplifies what the late broadcasts left. */
-const onnxPasses: readonly Pass[] = [
+const onnxPasses = (blockSize?: number): readonly Pass[] => [
   uniformConstants,
   identities,
   lateBroadcasts,
   uniformConstants,
   identities,
   commonSubexpressions,
+  ...(blockSize === undefined
+    ? []
+    : [blockedLayout(blockSize), identities, commonSubexpressions, deadCode, fusedChannels]),
   gemmBias,
   deadCode,
   wideBroadcasts,
@@ -39,10 +44,10 @@ export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
   }, graph);
 }
 
-/** From the captured graph to the ONNX graph that runs. */
-export function compileGraph(captured: Graph, table: LoweringTable): Graph {
+/** From the captured graph to the ONNX graph that runs; with convolutions in blocks of `blockSize` channels, if given. */
+export function compileGraph(captured: Graph, table: LoweringTable, blockSize?: number): Graph {
   verify(captured, "captured", "capture");
-  const onnx = lower(runPasses(captured, capturedPasses), table);
+  const onnx = lower(runPasses(captured, capturedPasses), table, blockSize);
   verify(onnx, "onnx", "lowering");
-  return runPasses(onnx, onnxPasses);
+  return runPasses(onnx, onnxPasses(blockSize));
 }

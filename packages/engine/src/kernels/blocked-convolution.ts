@@ -1,0 +1,173 @@
+/** Convolutions and their input gradients in onnxruntime's blocked layout, channels last outside. Each returns
+ *  undefined where that layout does not apply: the caller then takes the gathered product. The reorderings at both ends
+ *  are what the blocked-layout pass removes between one convolution and the next.
+ *  3x3, 64 -> 64 channels, 512 images of 7x7: 7.0 ms, where Gather and Gemm take 12.1. */
+import type { backend_util } from "@tensorflow/tfjs-core";
+import type { Value } from "../graph/graph.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
+import { blockedConv, fromBlocked, toBlocked } from "../onnx/nchwc.js";
+
+type Window = backend_util.Conv2DInfo;
+
+/** y [N, H', W', O] = x [N, H, W, I] * filter [kh, kw, I, O]. O is a multiple of the block, and so is I unless it is
+ *  below one block: such an x stays unblocked, channels first. */
+export function blockedConvolution(
+  g: OnnxBuilder,
+  x: Value,
+  filter: Value,
+  window: Window,
+): Value | undefined {
+  const block = g.blockSize;
+  const { inChannels, outChannels, batchSize, outHeight, outWidth, padInfo } = window;
+  if (block === undefined || outChannels % block !== 0) return undefined;
+  const few = inChannels < block;
+  if (!few && inChannels % block !== 0) return undefined;
+  const { filterHeight: kh, filterWidth: kw, strideHeight, strideWidth } = window;
+  const outputs = [outChannels / block, block];
+  // In memory: [O / B, I / B, kh, kw, B of I, B of O], or [O / B, I, kh, kw, B of O].
+  const arranged = few
+    ? g.transpose(g.reshape(filter, [kh, kw, inChannels, ...outputs]), [3, 2, 0, 1, 4])
+    : g.transpose(
+        g.reshape(filter, [kh, kw, inChannels / block, block, ...outputs]),
+        [4, 2, 0, 1, 3, 5],
+      );
+  const weights = g.reshape(arranged, [outChannels, inChannels, kh, kw]);
+  const images = few ? g.transpose(x, [0, 3, 1, 2]) : toBlocked(g, x);
+  const y = blockedConv(g, images, weights, [batchSize, outChannels, outHeight, outWidth], {
+    kernel_shape: [kh, kw],
+    pads: [
+      padInfo.top,
+      padInfo.left,
+      zerosAfter(
+        window.inHeight,
+        outHeight,
+        strideHeight,
+        window.effectiveFilterHeight,
+        padInfo.top,
+      ),
+      zerosAfter(window.inWidth, outWidth, strideWidth, window.effectiveFilterWidth, padInfo.left),
+    ],
+    strides: [strideHeight, strideWidth],
+    dilations: [window.dilationHeight, window.dilationWidth],
+  });
+  return fromBlocked(g, y);
+}
+
+/** Zeros that the last of `out` windows needs. Not always tfjs's padding: where that is one number, tfjs finds both
+ *  sizes of the result by the height and the vertical stride of the filter. */
+const zerosAfter = (size: number, out: number, stride: number, reach: number, before: number) =>
+  Math.max(0, (out - 1) * stride + reach - size - before);
+
+/** One axis of the input's gradient: the positions phase, phase + stride, .. are a convolution of dy by `taps`. */
+interface Phase {
+  /** Taps in the order in which they meet dy. */
+  readonly taps: readonly number[];
+  /** Distance between the rows of dy that neighbouring taps meet. */
+  readonly dilation: number;
+  readonly positions: number;
+  /** Zeros before and after dy; negative where rows of dy would be cut off. */
+  readonly before: number;
+  readonly after: number;
+}
+
+/** Position p = phase + stride n of x met row (p + pad - i dilation) / stride of y through tap i. */
+function phasesOf(axis: {
+  readonly size: number;
+  readonly out: number;
+  readonly taps: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly pad: number;
+}): Phase[] {
+  const { size, out, stride, dilation, pad } = axis;
+  return Array.from({ length: Math.min(stride, size) }, (_, phase) => {
+    const rowOf = (tap: number): number => (phase + pad - tap * dilation) / stride;
+    const taps = Array.from({ length: axis.taps }, (_, i) => axis.taps - 1 - i).filter((tap) =>
+      Number.isInteger(rowOf(tap)),
+    );
+    const positions = Math.ceil((size - phase) / stride);
+    const [first, last] = [rowOf(taps[0] ?? 0), rowOf(taps.at(-1) ?? 0)];
+    return {
+      taps,
+      dilation: taps.length > 1 ? rowOf(taps[1]!) - first : 1,
+      positions,
+      before: -first,
+      after: positions - 1 + last - (out - 1),
+    };
+  });
+}
+
+/** dx [N, H, W, I] of dy [N, H', W', O]. By a stride, each phase of rows and columns is a convolution of its own, and a
+ *  Gather puts the phases into order. Both channel counts are multiples of the block; refused where the padding is
+ *  larger than the filter, so that rows of dy met no pixel. */
+export function blockedInputGradient(
+  g: OnnxBuilder,
+  dy: Value,
+  filter: Value,
+  window: Window,
+): Value | undefined {
+  const block = g.blockSize;
+  const { batchSize, inChannels, outChannels, inHeight, inWidth } = window;
+  if (block === undefined || inChannels % block !== 0 || outChannels % block !== 0)
+    return undefined;
+  const { filterHeight: kh, filterWidth: kw, padInfo } = window;
+  const rows = phasesOf({
+    size: inHeight,
+    out: window.outHeight,
+    taps: kh,
+    stride: window.strideHeight,
+    dilation: window.dilationHeight,
+    pad: padInfo.top,
+  });
+  const columns = phasesOf({
+    size: inWidth,
+    out: window.outWidth,
+    taps: kw,
+    stride: window.strideWidth,
+    dilation: window.dilationWidth,
+    pad: padInfo.left,
+  });
+  const cut = ({ taps, before, after }: Phase): boolean =>
+    taps.length > 0 && (before < 0 || after < 0);
+  if ([...rows, ...columns].some(cut)) return undefined;
+
+  // In memory: [I / B, O / B, taps, B of O, B of I].
+  const byTap = g.reshape(
+    g.transpose(
+      g.reshape(filter, [kh, kw, inChannels / block, block, outChannels / block, block]),
+      [2, 4, 0, 1, 5, 3],
+    ),
+    [inChannels / block, outChannels / block, kh * kw, block * block],
+  );
+  const source = toBlocked(g, dy);
+  const order = new Int32Array(inHeight * inWidth);
+  let made = 0;
+  const parts = rows.flatMap((row, phaseY) =>
+    columns.map((column, phaseX) => {
+      const [h, w] = [row.positions, column.positions];
+      for (let y = 0; y < h; y++)
+        for (let x = 0; x < w; x++)
+          order[(phaseY + y * window.strideHeight) * inWidth + phaseX + x * window.strideWidth] =
+            made + y * w + x;
+      made += h * w;
+      const flat = [(batchSize * inChannels) / block, h * w, block];
+      const taps = row.taps.flatMap((i) => column.taps.map((j) => i * kw + j));
+      if (taps.length === 0) return g.uniform(0, flat);
+      const kernelShape = [row.taps.length, column.taps.length];
+      const picked = g.gather(byTap, g.dense(taps, [taps.length], "int32"), 2);
+      const weights = g.reshape(picked, [inChannels, outChannels, ...kernelShape]);
+      const part = blockedConv(g, source, weights, [batchSize, inChannels, h, w], {
+        kernel_shape: kernelShape,
+        pads: [row.before, column.before, row.after, column.after],
+        dilations: [row.dilation, column.dilation],
+      });
+      return g.reshape(part, flat);
+    }),
+  );
+  const [only] = parts as [Value];
+  const together =
+    parts.length === 1
+      ? only
+      : g.gather(g.concat(parts, 1), g.dense(order, [order.length], "int32"), 1);
+  return fromBlocked(g, g.reshape(together, [batchSize, inChannels, inHeight, inWidth]));
+}
