@@ -15,8 +15,9 @@ export interface InputSpec {
 }
 
 /** What {@link CompiledStep.run} accepts for one input: the elements row-major, a host tensor of the declared shape,
- *  or a number for an input of one element. Typed arrays are read in place (only those over shared memory are copied by
- *  the onnx engine), so leave them alone until the returned promise settles. */
+ *  or a number for an input of one element. Leave typed arrays alone until the returned promise settles. The onnx engine
+ *  copies them to its worker thread (over shared memory, that thread does); in the main thread it reads in place all but
+ *  those over shared memory. */
 export type InputValue = Float32Array | Int32Array | HostTensor | number;
 
 /** What a step is compiled for. */
@@ -174,6 +175,7 @@ export interface Engine {
  *  - "bad-input", "bad-state": values of the wrong name, shape, length or type
  *  - "disposed": used after `dispose`
  *  - "no-graph": `explain` on the eager engine
+ *  - "worker-failed": the worker thread of the onnx engine cannot start, or ended
  *  - "unread-attribute", "invalid-graph": a fault of this package; please report it */
 export type EngineErrorCode =
   | "unknown-engine"
@@ -191,5 +193,6 @@ export type EngineErrorCode =
   | "bad-state"
   | "disposed"
   | "no-graph"
+  | "worker-failed"
   | "unread-attribute"
   | "invalid-graph";

@@ -20,6 +20,7 @@ import { compileGraph } from "./passes/run-passes.js";
 import { median } from "./profile.js";
 import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
 import { LocalSessionHost, type Feed, type ModelPorts, type SessionHost } from "./session-host.js";
+import { startWorkerSessionHost } from "./worker-session-host.js";
 import { checkState, readInputs } from "./step-values.js";
 
 /** Options of the onnx engine. */
@@ -30,6 +31,13 @@ export interface OnnxOptions {
    *  of matrices, or "auto" (default): blocked where this onnxruntime and processor have it. Channel counts that do not
    *  fill blocks are gathered in any case. The results agree up to rounding. */
   readonly convolution?: ConvolutionMethod;
+  /** Whether onnxruntime keeps the memory of intermediate values from run to run; true when left out. Without it every
+   *  run asks the system for each of them. */
+  readonly memoryArena?: boolean;
+  /** Where onnxruntime computes; "worker" when left out.
+   *  - "worker": in a thread of its own, so that the event loop goes on during a step: timers, signals, a server.
+   *  - "main": in the thread that calls, which then does nothing else. */
+  readonly thread?: "worker" | "main";
 }
 
 /** onnxruntime-node and its version. */
@@ -50,21 +58,40 @@ export async function loadOnnxRuntime() {
 export async function createOnnxEngine({
   threads,
   convolution = "auto",
+  memoryArena = true,
+  thread = "worker",
 }: OnnxOptions): Promise<Engine> {
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
     throw engineError(
       "bad-option",
       `threads should be a whole number of at least 1, got ${threads}.`,
     );
+  if (typeof memoryArena !== "boolean")
+    throw engineError(
+      "bad-option",
+      `memoryArena should be true or false, got ${String(memoryArena)}.`,
+    );
+  if (thread !== "worker" && thread !== "main")
+    throw engineError(
+      "bad-option",
+      `thread should be "worker" or "main", got "${String(thread)}".`,
+    );
   const count = threads ?? availableParallelism();
   const runtime = await loadOnnxRuntime();
   const blockSize = await blockSizeFor(convolution, runtime);
-  const host = new LocalSessionHost(runtime, { threads: count, memoryArena: true });
+  const settings = { threads: count, memoryArena };
+  const startHost = (): SessionHost =>
+    thread === "worker"
+      ? startWorkerSessionHost(settings)
+      : new LocalSessionHost(runtime, settings);
+  // Started with the first step, so that an engine that runs nothing costs no thread.
+  let host: SessionHost | undefined;
   const programs = new Set<OnnxProgram<string>>();
   return {
     name: "onnx",
     description: `onnxruntime-node ${runtime.version}, CPU, ${count} thread${count === 1 ? "" : "s"}`,
     compile: compileWith(async (entries, state) => {
+      host ??= startHost();
       const program = await compileProgram(host, entries, state, blockSize, () =>
         programs.delete(program),
       );
@@ -73,7 +100,9 @@ export async function createOnnxEngine({
     }),
     dispose: async () => {
       for (const program of programs) await program.dispose();
-      await host.end();
+      const ending = host;
+      host = undefined;
+      await ending?.end();
     },
   };
 }

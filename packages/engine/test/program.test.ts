@@ -128,7 +128,7 @@ const large = (floats: number) =>
 test("state is in memory once, however many steps there are", async (context) => {
   needs("onnx", context);
   const megabytes = () => process.memoryUsage().arrayBuffers / 1e6;
-  const engine = await createEngine("onnx");
+  const engine = await createEngine("onnx", { thread: "main" });
   const [steps, spec] = large(10e6);
   const before = megabytes();
   const { entries } = await engine.compile(steps, spec);
@@ -143,8 +143,8 @@ test("state is in memory once, however many steps there are", async (context) =>
 
 test("equal graphs are one session, freed with the last of them", async (context) => {
   needs("onnx", context);
+  const engine = await createEngine("onnx", { thread: "main" });
   const create = vi.spyOn(InferenceSession, "create");
-  const engine = await createEngine("onnx");
   const first = await engine.compile(steps, spec);
   expect(create).toHaveBeenCalledTimes(4);
   const [second, third] = await Promise.all([
@@ -172,39 +172,44 @@ test("equal graphs are one session, freed with the last of them", async (context
 
 const rss = () => process.memoryUsage.rss() / 1e6;
 
-test("2,000 steps leave memory and tensors as they were", async (context) => {
-  needs("onnx", context);
-  const engine = await createEngine("onnx");
-  // 131 kB of state: one copy lost at each step would be 262 MB.
-  const allowed = 60;
-  const shape = [128, 128];
-  const zeros = () => ({ shape, data: new Float32Array(128 * 128) });
-  const step = await engine.compile(
-    (state, { x }) => ({
-      state: { w: tf.sub(state.w!, tf.mul(state.m!, 0.1)), m: tf.add(state.m!, x!) },
-      outputs: { w: state.w!, mean: tf.mean(state.m!) },
-    }),
-    { state: { w: zeros(), m: zeros() }, inputs: { x: { shape } } },
-  );
-  const growth = async (body: () => Promise<unknown>, times: number) => {
-    const [tensors, before] = [tf.memory().numTensors, rss()];
-    for (let i = 0; i < times; i++) await body();
-    expect(tf.memory().numTensors).toBe(tensors);
-    return rss() - before;
-  };
-  const run = () => step.run({ x: new Float32Array(128 * 128) });
-  await growth(run, 300);
-  expect(await growth(run, 2000)).toBeLessThan(allowed);
-  // The measure sees it when one copy of the state is lost each time.
-  const kept: unknown[] = [];
-  const keep = async () => kept.push(await step.readState());
-  expect(await growth(keep, 2000)).toBeGreaterThan(allowed);
-  await engine.dispose();
-});
+const threads = ["worker", "main"] as const;
 
-test("dispose frees state and graph", async (context) => {
+test.for(threads)(
+  "2,000 steps in the %s thread leave memory and tensors as they were",
+  async (thread, context) => {
+    needs("onnx", context);
+    const engine = await createEngine("onnx", { thread });
+    // 131 kB of state: one copy lost at each step would be 262 MB.
+    const allowed = 60;
+    const shape = [128, 128];
+    const zeros = () => ({ shape, data: new Float32Array(128 * 128) });
+    const step = await engine.compile(
+      (state, { x }) => ({
+        state: { w: tf.sub(state.w!, tf.mul(state.m!, 0.1)), m: tf.add(state.m!, x!) },
+        outputs: { w: state.w!, mean: tf.mean(state.m!) },
+      }),
+      { state: { w: zeros(), m: zeros() }, inputs: { x: { shape } } },
+    );
+    const growth = async (body: () => Promise<unknown>, times: number) => {
+      const [tensors, before] = [tf.memory().numTensors, rss()];
+      for (let i = 0; i < times; i++) await body();
+      expect(tf.memory().numTensors).toBe(tensors);
+      return rss() - before;
+    };
+    const run = () => step.run({ x: new Float32Array(128 * 128) });
+    await growth(run, 300);
+    expect(await growth(run, 2000)).toBeLessThan(allowed);
+    // The measure sees it when one copy of the state is lost each time.
+    const kept: unknown[] = [];
+    const keep = async () => kept.push(await step.readState());
+    expect(await growth(keep, 2000)).toBeGreaterThan(allowed);
+    await engine.dispose();
+  },
+);
+
+test.for(threads)("dispose frees state and graph in the %s thread", async (thread, context) => {
   needs("onnx", context);
-  const engine = await createEngine("onnx");
+  const engine = await createEngine("onnx", { thread });
   // 16 MB of state, and as much in the arena.
   const [steps, spec] = large(4e6);
   const once = async () => {
