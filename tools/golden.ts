@@ -18,12 +18,19 @@ class UsageError extends Error {}
 function readArguments(): { adapter: string | undefined; files: string[] } {
   let parsed;
   try {
-    parsed = parseArgs({ options: { adapter: { type: "string" } }, allowPositionals: true });
+    parsed = parseArgs({
+      options: { adapter: { type: "string" }, help: { type: "boolean" } },
+      allowPositionals: true,
+    });
   } catch (error) {
     const [sentence] = (error as Error).message.split(". ");
     throw new UsageError(`${sentence}; ${usage}`, { cause: error });
   }
-  const { adapter } = parsed.values;
+  const { adapter, help } = parsed.values;
+  if (help) {
+    console.log(usage);
+    process.exit(0);
+  }
   if (adapter !== undefined && !adapterNames.includes(adapter))
     throw new UsageError(`there is no adapter "${adapter}"; ${usage}`);
   if (parsed.positionals.length === 0) throw new UsageError(`no file given; ${usage}`);

@@ -9,7 +9,7 @@ export const nchwc = "com.microsoft.nchwc";
 type Four = [number, number, number, number];
 
 /** Shape [N, C, H, W] of the blocked form of [N, H, W, C]. */
-export const blockedShape = ([n, h, w, c]: Four): Four => [n, c, h, w];
+const blockedShape = ([n, h, w, c]: Four): Four => [n, c, h, w];
 
 /** x [N, H, W, C] in the blocked layout: [N, C, H, W]. C is a multiple of the block. */
 export const toBlocked = (g: OnnxBuilder, x: Value): Value =>
