@@ -28,6 +28,7 @@ import {
 import type { Shape, Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { blockedConvolution, blockedInputGradient } from "./blocked-convolution.js";
+import { blockedFilterGradient } from "./blocked-filter-gradient.js";
 import { activate } from "./fused-activation.js";
 import { kernel, refuse } from "./kernel.js";
 
@@ -115,6 +116,8 @@ function gatheredConvolution(g: OnnxBuilder, x: Value, filter: Value, window: Wi
 }
 
 function filterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+  const blocked = blockedFilterGradient(g, x, dy, window);
+  if (blocked) return blocked;
   // The blocked convolution made no columns that could be shared.
   const shared = g.blockSize === undefined || window.batchSize < leastBatch;
   return shared ? filterGradientByImage(g, x, dy, window) : filterGradientByPixel(g, x, dy, window);
