@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -61,7 +62,17 @@ test.each(faults)(
   },
 );
 
-test("a file that is not there is refused with its path", async () => {
-  const file = join(folder, "nowhere");
-  await expect(readIdx(file)).rejects.toMatchObject({ code: "missing-file", file });
+test.each<[string, (path: string) => unknown, string]>([
+  ["nothing", () => undefined, "it is not there"],
+  ["a folder", (path) => mkdir(path), "it is a folder"],
+  ["a pipe that nobody writes to", (path) => execFileSync("mkfifo", [path]), "no plain file"],
+])("%s in the place of the file is refused with its path", async (name, make, words) => {
+  const file = join(folder, name);
+  await make(file);
+  await expect(readIdx(file)).rejects.toMatchObject({
+    name: "LejepaError",
+    code: "missing-file",
+    file,
+    message: expect.stringContaining(words) as string,
+  });
 });

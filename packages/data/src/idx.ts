@@ -2,7 +2,7 @@
  *    bytes 0-1  zero     byte 2  element type (0x08: unsigned byte)     byte 3  number of axes, R
  *    then R sizes, 32-bit unsigned big-endian     then the values, last axis fastest
  *  Source: the format note on the MNIST page of LeCun, Cortes and Burges. */
-import { open, type FileHandle } from "node:fs/promises";
+import { open, stat, type FileHandle } from "node:fs/promises";
 import { messageOf } from "./dataset.js";
 import { LejepaError } from "./error.js";
 
@@ -17,23 +17,32 @@ export interface IdxArray {
 /** Reads an IDX file of unsigned bytes whole.
  *  @param file path of the file, uncompressed
  *  @param axes how many axes it must have: 3 for grey images, 1 for labels; any number when left out
- *  Throws, always with `file`: `missing-file` (not readable), `idx-magic` (not an IDX file),
+ *  Throws, always with `file`: `missing-file` (not there, or not readable), `idx-magic` (not an IDX file),
  *  `idx-type` (values other than unsigned bytes), `idx-dimensions` (another number of axes, or an
  *  empty one), `idx-truncated` (fewer values than the header says), `idx-trailing-bytes` (more). */
 export async function readIdx(file: string, axes?: number): Promise<IdxArray> {
-  const handle = await open(file).catch((cause: unknown) => {
-    throw new LejepaError(
-      "missing-file",
-      `${file}: cannot be read: ${messageOf(cause)}. Check the path, or download the file again.`,
-      { file, cause },
-    );
-  });
   try {
-    return await readOpenIdx(handle, file, axes);
-  } finally {
-    await handle.close();
+    // Asked first: opening a pipe would wait for its other end.
+    if (!(await stat(file)).isFile()) throw unreadable(file, "it is a folder, or no plain file");
+    const handle = await open(file);
+    try {
+      return await readOpenIdx(handle, file, axes);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (error instanceof LejepaError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw unreadable(file, code === "ENOENT" ? "it is not there" : messageOf(error), error);
   }
 }
+
+const unreadable = (file: string, why: string, cause?: unknown): LejepaError =>
+  new LejepaError(
+    "missing-file",
+    `${file}: cannot be read: ${why}. Check the path, or download the file again.`,
+    { file, cause },
+  );
 
 async function readOpenIdx(
   handle: FileHandle,

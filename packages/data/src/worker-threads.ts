@@ -74,7 +74,7 @@ export function startWorkerThreads(count: number, setup: WorkerSetup): WorkerThr
 }
 
 function startThread(url: URL, setup: WorkerSetup): Thread {
-  const worker = new Worker(url, { workerData: setup, name: "lejepa data" });
+  const worker = new Worker(asText(url), { workerData: setup, name: "lejepa data" });
   const thread: Thread = { worker, waiting: new Map(), failure: undefined };
   worker.on("message", (reply: WorkerReply) => {
     const job = thread.waiting.get(reply.id);
@@ -88,6 +88,11 @@ function startThread(url: URL, setup: WorkerSetup): Thread {
   worker.unref();
   return thread;
 }
+
+/** A module that does nothing but import the file. A thread takes over the flags of the process, which may hold what its
+ *  user needs (--import, --require, --conditions); but with --input-type (`node --eval`) Node refuses to run a file. */
+const asText = (file: URL): URL =>
+  new URL(`data:text/javascript,${encodeURIComponent(`import ${JSON.stringify(file.href)};`)}`);
 
 /** Rejects what the thread had to do, and what it would be given. */
 function fail(thread: Thread, why: string, cause?: unknown): void {

@@ -195,16 +195,28 @@ describe("a fault in the data", () => {
     });
   });
 
-  test("that ends a worker thread is worker-failed", async () => {
-    const loader = createLoader(numberedDataset({ length: 8, exitsAt: 5 }), {
-      batchSize: 4,
-      views: unit,
-      order: "sequential",
-      workers: 1,
-    });
-    await loader.next();
-    await expect(loader.next()).rejects.toMatchObject({ code: "worker-failed" });
-    expect(running.size).toBe(0);
+  test.each([
+    [{ exitsAt: 5 }, "it ended with code 3"],
+    [{ crashesAt: 5 }, "decoder on fire"],
+  ])("that ends a worker thread is worker-failed: %j", async (fault, words) => {
+    for (const workers of [1, 2]) {
+      const loader = createLoader(numberedDataset({ length: 4000, ...fault }), {
+        batchSize: 4,
+        views: unit,
+        order: "sequential",
+        workers,
+      });
+      const all = async () => {
+        for (;;) await loader.next();
+      };
+      await expect(all()).rejects.toMatchObject({
+        name: "LejepaError",
+        code: "worker-failed",
+        message: expect.stringContaining(words) as string,
+      });
+      expect(await loader.next()).toEqual({ done: true, value: undefined });
+      expect(running.size).toBe(0);
+    }
   });
 
   test.each([

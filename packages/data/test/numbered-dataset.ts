@@ -11,6 +11,8 @@ export interface NumberedOptions {
   unlabelledAt?: number;
   /** Reading this item ends the thread. */
   exitsAt?: number;
+  /** Reading this item throws where nobody catches it. */
+  crashesAt?: number;
   /** Items come as promises. */
   later?: boolean;
   /** The number of items in a thread that opens it again. */
@@ -23,6 +25,10 @@ export function numberedDataset(options: NumberedOptions): Dataset {
   const item = (index: number) => {
     if (index === options.throwsAt) throw new TypeError(`pixel rot in ${index}`);
     if (index === options.exitsAt) process.exit(3);
+    if (index === options.crashesAt)
+      setImmediate(() => {
+        throw new RangeError("decoder on fire");
+      });
     const height = index === options.tallerAt ? 5 : 4;
     const data = new Uint8Array(height * 3).fill(index);
     const image = { height, width: 3, channels: 1, data };
