@@ -249,3 +249,14 @@ test("constants that stay the same are no reason to refuse", async (context) => 
   const { y } = await step.run({ x: Float32Array.of(1, 1, 1, 1) });
   expect([...y!.data]).toEqual([2, 3, 4, 5]);
 });
+
+test("indices that the step writes down are checked when it is compiled", async (context) => {
+  needs("onnx", context);
+  for (const place of [4, -1]) {
+    const step: Step = ({ w }) => keep(w!, tf.gather(tf.range(0, 4), [0, place]));
+    await expect(engine.compile(step, spec)).rejects.toMatchObject({
+      code: "unsupported-kernel",
+      message: expect.stringMatching(`GatherV2, .* index value ${place} is not in \\[0, 3\\]`),
+    });
+  }
+});

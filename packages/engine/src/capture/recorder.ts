@@ -39,6 +39,8 @@ export class Recorder extends KernelBackend {
   refusal: LejepaError | undefined;
   readonly #values = new Map<object, { readonly value: Value; references: number }>();
 
+  readonly #literals = new WeakMap<Value, Literal>();
+
   constructor(private readonly table: LoweringTable) {
     super();
   }
@@ -55,8 +57,13 @@ export class Recorder extends KernelBackend {
       present.map(([name, info]) => [name, this.valueBehind(info!, op, site)]),
     );
     if (op === "Identity") return this.#another(inputs.x!);
+    const g = new OnnxBuilder();
+    for (const value of Object.values(operands)) {
+      const literal = this.#literals.get(value);
+      if (literal) g.know(value, literal);
+    }
     const results = this.#refusing(() =>
-      lowerKernel(this.table, { op, attributes, site }, operands, new OnnxBuilder()),
+      lowerKernel(this.table, { op, attributes, site }, operands, g),
     );
     const outputs = asList(results).map(({ shape, dtype }) => newValue(shape, dtype));
     this.events.push({
@@ -147,6 +154,7 @@ export class Recorder extends KernelBackend {
     const array = dtype === "float32" ? Float32Array : Int32Array;
     const kept = "dense" in literal ? { dense: array.from(numbers) } : literal;
     this.events.push({ kind: "literal", recorded: { value, literal: kept, site } });
+    this.#literals.set(value, kept);
     return this.infoOf(value).dataId;
   }
 

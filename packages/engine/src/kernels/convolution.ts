@@ -178,10 +178,24 @@ const tapsOf = (phase: number, taps: number, stride: number, dilation: number, p
     (i) => (((phase + pad - i * dilation) % stride) + stride) % stride === 0,
   );
 
-function inputGradient(g: OnnxBuilder, dy: Value, filter: Value, window: Window): Value {
+function inputGradient(g: OnnxBuilder, given: Value, filter: Value, window: Window): Value {
+  const dy = withinWindow(g, given, window);
   return (
     blockedInputGradient(g, dy, filter, window) ?? gatheredInputGradient(g, dy, filter, window)
   );
+}
+
+/** tf.conv2dTranspose takes a dy that is larger than the convolution's result would be; tfjs reads its first rows and
+ *  columns. */
+function withinWindow(g: OnnxBuilder, dy: Value, window: Window): Value {
+  const { batchSize, outHeight, outWidth, outChannels } = window;
+  const [, height, width] = dy.shape as Four;
+  if (height < outHeight || width < outWidth)
+    throw new Error(
+      `dy should have at least ${outHeight} x ${outWidth} positions, got ${height} x ${width}.`,
+    );
+  if (height === outHeight && width === outWidth) return dy;
+  return g.slice(dy, [0, 0, 0, 0], [batchSize, outHeight, outWidth, outChannels]);
 }
 
 /** dx [N, H, W, C] of a convolution. Input positions of one phase (row and column modulo the strides) are reached by
@@ -348,16 +362,21 @@ export const convolution = {
       { strides, pad, dataFormat, dilations, dimRoundingMode, activation, leakyreluAlpha },
       g,
     ) => {
-      channelsLastOnly("FusedConv2D", dataFormat);
-      const window = windowOf(x.shape, filter.shape, {
-        strides,
-        pad,
-        dilations,
-        dimRoundingMode,
+      const geometry = { strides, dilations, dimRoundingMode };
+      const first = dataFormat === "NCHW";
+      const last = first ? toLast(g, x) : x;
+      const window = windowOf(last.shape, filter.shape, {
+        ...geometry,
+        pad: first ? padLast(pad) : pad,
       });
-      const y = convolve(g, x, filter, window);
-      const sum = bias ? g.add(y, bias) : y;
-      return activate(g, sum, activation, preluActivationWeights, leakyreluAlpha);
+      const y = convolve(g, last, filter, window);
+      // One number for each channel is meant for the channels, wherever they are; the rest broadcasts.
+      const perChannel = (row: Value | undefined): Value | undefined =>
+        first && row?.shape.length === 1 ? g.reshape(row, [row.shape[0]!, 1, 1]) : row;
+      const result = first ? toFirst(g, y) : y;
+      const shift = perChannel(bias);
+      const sum = shift ? g.add(result, shift) : result;
+      return activate(g, sum, activation, perChannel(preluActivationWeights), leakyreluAlpha);
     },
   ),
   DepthwiseConv2dNative: kernel<DepthwiseConv2dNativeInputs, DepthwiseConv2dNativeAttrs>(

@@ -13,13 +13,15 @@ import type {
   StepAttrs,
   StepInputs,
 } from "@tensorflow/tfjs-core";
-import { float } from "../onnx/builder.js";
+import type { Value } from "../graph/graph.js";
+import { float, type OnnxBuilder } from "../onnx/builder.js";
 import { kernel, refuse, unary } from "./kernel.js";
 
 /** The operator of the same meaning. */
 const same = (op: string) => unary((x, g) => g.unary(op, x));
-/** The operator of the same meaning, whose result is float32 for whole numbers too. */
-const sameInFloat = (op: string) => unary((x, g) => g.unary(op, g.cast(x, "float32")));
+/** f(x), computed with doubles. */
+const inDouble = (x: Value, g: OnnxBuilder, f: (wide: Value) => Value): Value =>
+  g.cast(f(g.cast(x, "float64")), "float32");
 const test = (op: string) => unary((x, g) => g.op(op, [x], x.shape, "bool"));
 
 export const elementwise = {
@@ -34,7 +36,10 @@ export const elementwise = {
   Cos: same("Cos"),
   Cosh: same("Cosh"),
   Erf: same("Erf"),
-  Exp: sameInFloat("Exp"),
+  // Whole numbers are small and their powers large: in float32 the last digit would be off.
+  Exp: unary((x, g) =>
+    x.dtype === "float32" ? g.unary("Exp", x) : inDouble(x, g, (wide) => g.unary("Exp", wide)),
+  ),
   // exp(x) - 1 = 2 t / (1 - t) with t = tanh(x / 2), which keeps its digits near 0.
   Expm1: unary((x, g) => {
     const t = g.unary("Tanh", g.mul(x, g.uniform(0.5)));
@@ -63,7 +68,16 @@ export const elementwise = {
   Sinh: same("Sinh"),
   Sqrt: same("Sqrt"),
   Square: unary((x, g) => g.mul(x, x)),
-  Tan: same("Tan"),
+  // sin x / cos x with cos x = 1 - 2 sin^2(x / 2): onnxruntime has only the sine of doubles, and its tangent of a large
+  // float32 is off in the last digit.
+  Tan: unary((x, g) =>
+    inDouble(x, g, (wide) => {
+      const number = (value: number) => g.number(value, wide);
+      const half = g.unary("Sin", g.mul(wide, number(0.5)));
+      const cosine = g.sub(number(1), g.mul(g.mul(half, half), number(2)));
+      return g.div(g.unary("Sin", wide), cosine);
+    }),
+  ),
   Tanh: same("Tanh"),
   IsFinite: unary((x, g) =>
     g.unary(

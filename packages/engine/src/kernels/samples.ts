@@ -440,7 +440,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   Sinh: unary(tf.sinh),
   Sqrt: unary(tf.sqrt, 0.3, 4),
   Square: unary(tf.square),
-  Tan: unary(tf.tan, -1, 1),
+  Tan: [
+    ...unary(tf.tan, -1, 1),
+    {
+      title: "of large numbers",
+      inputs: [within(1e8, 2e9, 20)],
+      run: (x) => tf.tan(x),
+      valuesOnly: "the slopes reach 1e5",
+    },
+  ],
   Tanh: unary(tf.tanh),
   IsFinite: [
     {
@@ -979,13 +987,26 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ],
   // convolutions
   Conv2D: convolution(),
-  Conv2DBackpropInput: backprops((_x, filter, dy, [, x, , strides, pad]) =>
-    kernel(
-      "Conv2DBackpropInput",
-      { dy, filter },
-      { strides, pad, dataFormat: "NHWC", inputShape: x },
+  Conv2DBackpropInput: [
+    ...backprops((_x, filter, dy, [, x, , strides, pad]) =>
+      kernel(
+        "Conv2DBackpropInput",
+        { dy, filter },
+        { strides, pad, dataFormat: "NHWC", inputShape: x },
+      ),
     ),
-  ),
+    {
+      title: "a dy that is larger than the result was",
+      inputs: [images(2, 5, 7, 4), f(2, 2, 3, 4)],
+      run: (dy, filter) =>
+        kernel(
+          "Conv2DBackpropInput",
+          { dy, filter },
+          { strides: [1, 1], pad: "same", dataFormat: "NHWC", inputShape: [2, 4, 5, 3] },
+        ),
+      valuesOnly: "the gradient of a gradient is not part of a step",
+    },
+  ],
   Conv2DBackpropFilter: backprops((x, _filter, dy, [, , filter, strides, pad]) =>
     kernel(
       "Conv2DBackpropFilter",
@@ -1007,6 +1028,43 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
             dataFormat: "NHWC",
             dilations: [1, 1],
             activation: "relu",
+          },
+        ),
+    },
+    {
+      title: "channels first, bias and slopes for each channel, uneven padding",
+      inputs: [images(2, 2, 5, 4), f(3, 3, 2, 4), f(4), f(4)],
+      run: (x, filter, bias, preluActivationWeights) =>
+        kernel(
+          "FusedConv2D",
+          { x, filter, bias, preluActivationWeights },
+          {
+            strides: [1, 1],
+            pad: [
+              [0, 0],
+              [0, 0],
+              [2, 0],
+              [1, 0],
+            ],
+            dataFormat: "NCHW",
+            dilations: [1, 1],
+            activation: "prelu",
+          },
+        ),
+    },
+    {
+      title: "channels first, one number as bias",
+      inputs: [images(1, 3, 4, 4), f(2, 2, 3, 4), f(1), f(4, 1, 1)],
+      run: (x, filter, bias, preluActivationWeights) =>
+        kernel(
+          "FusedConv2D",
+          { x, filter, bias, preluActivationWeights },
+          {
+            strides: [2, 1],
+            pad: "valid",
+            dataFormat: "NCHW",
+            dilations: [1, 1],
+            activation: "prelu",
           },
         ),
     },

@@ -76,6 +76,16 @@ export class OnnxBuilder {
     return value;
   }
 
+  /** The contents of a value that is a literal; undefined for everything else. */
+  contents(value: Value): Literal | undefined {
+    return this.#literals.get(value);
+  }
+
+  /** Tells the contents of a value that was made elsewhere. */
+  know(value: Value, literal: Literal): void {
+    this.#literals.set(value, literal);
+  }
+
   uniform(value: number, shape: Shape = [], dtype: DType = "float32"): Value {
     return this.literal({ uniform: value }, shape, dtype);
   }

@@ -156,10 +156,13 @@ function thrownBy(body: () => unknown): unknown {
   return undefined;
 }
 
+/** A refusal of the engine names kernel and place; what tfjs said is its cause. */
 function isError(error: unknown, message: string | RegExp | undefined): boolean {
   if (!(error instanceof Error)) return false;
   if (message === undefined) return true;
-  return typeof message === "string" ? error.message === message : message.test(error.message);
+  const said =
+    typeof message === "string" ? error.message === message : message.test(error.message);
+  return said || isError(error.cause, message);
 }
 
 const shown = (value: unknown): string =>

@@ -104,12 +104,12 @@ export class MaterialiseBackend extends Recorder {
 
   #run(target: Value): ArrayLike<number> {
     const { graph, feeds } = this.#graphOf(target);
-    const model = encode(compileGraph(graph, loweringTable));
+    const model = encode(withOwnType(compileGraph(graph, loweringTable)));
     initOrt();
     const session = new binding.InferenceSession();
     session.loadModel(model.buffer, model.byteOffset, model.byteLength, sessionOptions);
     const results = session.run(feeds, { [output]: null }, {});
-    const data = (results[output]!.data as Float32Array).slice();
+    const data = (results[output]!.data as Float32Array | Int32Array).slice();
     session.dispose();
     return data;
   }
@@ -147,6 +147,16 @@ export class MaterialiseBackend extends Recorder {
       feeds,
     };
   }
+}
+
+/** A step's results leave as float32, which does not hold every whole number; a case reads them as they are. */
+function withOwnType(graph: Graph): Graph {
+  const outputs = graph.outputs.map(({ name, value }) => {
+    const cast = graph.nodes.find(({ op, outputs }) => op === "Cast" && outputs[0] === value);
+    const source = cast?.inputs[0];
+    return { name, value: source?.dtype === "int32" ? source : value };
+  });
+  return { ...graph, outputs };
 }
 
 /** The typed array that tfjs and onnxruntime both hold values of a type in. */
