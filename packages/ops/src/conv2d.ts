@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { convolve, filterGradient, type Geometry, inputGradient } from "./convolution.js";
 import { addBias } from "./linear.js";
 import { LejepaError } from "./lejepa-error.js";
-import { type Padding, type ResolvedPadding, resolvePadding } from "./padding.js";
+import { type Padding, resolvePadding } from "./padding.js";
 import { badShape, requireShape } from "./shape.js";
 import { withGradient } from "./with-gradient.js";
 
@@ -65,12 +66,12 @@ export function conv2d(
 
   let y: tf.Tensor4D;
   if (groups === 1) {
-    y = convolve(x, weight, geometry);
+    y = differentiable(x, weight, geometry);
   } else {
     const inputs = tf.split<tf.Tensor4D>(x, groups, 3);
     const kernels = tf.split<tf.Tensor4D>(weight, groups, 3);
     y = tf.concat<tf.Tensor4D>(
-      inputs.map((input, g) => convolve(input, kernels[g] as tf.Tensor4D, geometry)),
+      inputs.map((input, g) => differentiable(input, kernels[g] as tf.Tensor4D, geometry)),
       3,
     );
   }
@@ -81,94 +82,23 @@ export function conv2d(
   return tf.reshape<tf.Rank.R4>(addBias(tf.reshape<tf.Rank.R2>(y, [-1, outputs]), bias), y.shape);
 }
 
-interface Geometry {
-  readonly stride: number;
-  readonly dilation: number;
-  readonly sides: ResolvedPadding;
-}
-
-function convolve(x: tf.Tensor4D, weight: tf.Tensor4D, geometry: Geometry): tf.Tensor4D {
-  const { stride, dilation, sides } = geometry;
-  // tf.conv2d takes a stride or a dilation, not both.
-  const forward = () =>
-    stride === 1
-      ? tf.conv2d(x, weight, stride, sides.explicit, "NHWC", dilation)
-      : tf.conv2d(x, spreadTaps(weight, dilation), stride, sides.explicit);
-  // tfjs's own gradient lacks dilation, and the wasm backend lacks the filter gradient's kernel.
-  if (dilation === 1 && tf.getKernel("Conv2DBackpropFilter", tf.getBackend()) != null) {
-    return forward();
+/** `convolve` with its gradients. */
+function differentiable(x: tf.Tensor4D, weight: tf.Tensor4D, geometry: Geometry): tf.Tensor4D {
+  // tfjs's own gradients compute only what is asked for; they lack dilation, and wasm the filter gradient's kernel.
+  if (geometry.dilation === 1 && tf.getKernel("Conv2DBackpropFilter", tf.getBackend()) != null) {
+    return convolve(x, weight, geometry);
   }
   return withGradient([x, weight], (save) => {
     save([x, weight]);
     return {
-      value: forward(),
+      value: convolve(x, weight, geometry),
       gradient: (dy, saved) => {
         const [x, weight] = saved as [tf.Tensor4D, tf.Tensor4D];
         return [
-          tf.conv2dTranspose(
-            dy as tf.Tensor4D,
-            spreadTaps(weight, dilation),
-            x.shape,
-            stride,
-            sides.explicit,
-          ),
+          inputGradient(dy as tf.Tensor4D, weight, x.shape, geometry),
           filterGradient(x, dy as tf.Tensor4D, weight.shape, geometry),
         ];
       },
     };
   }) as tf.Tensor4D;
-}
-
-/** The kernel with dilation - 1 zeros between its taps, which convolves without dilation to the same result. */
-function spreadTaps(weight: tf.Tensor4D, dilation: number): tf.Tensor4D {
-  if (dilation === 1) {
-    return weight;
-  }
-  const [height, width, inputs, outputs] = weight.shape;
-  const gap: [number, number] = [0, dilation - 1];
-  const rows = tf.pad(tf.reshape(weight, [height, 1, width, inputs * outputs]), [
-    [0, 0],
-    gap,
-    [0, 0],
-    [0, 0],
-  ]);
-  const grid = tf.pad(tf.reshape(rows, [height * dilation, width, 1, inputs * outputs]), [
-    [0, 0],
-    [0, 0],
-    gap,
-    [0, 0],
-  ]);
-  return tf.slice<tf.Rank.R4, tf.Tensor4D>(
-    tf.reshape<tf.Rank.R4>(grid, [height * dilation, width * dilation, inputs, outputs]),
-    [0, 0, 0, 0],
-    [(height - 1) * dilation + 1, (width - 1) * dilation + 1, inputs, outputs],
-  );
-}
-
-/** dweight[a, b] = X' dy, where X are the pixels that tap (a, b) met: one matrix product for each tap. */
-function filterGradient(
-  x: tf.Tensor4D,
-  dy: tf.Tensor4D,
-  shape: [number, number, number, number],
-  { stride, dilation, sides }: Geometry,
-): tf.Tensor4D {
-  const [kernelHeight, kernelWidth, inputs, outputs] = shape;
-  const [batch, height, width] = dy.shape;
-  const padded = tf.pad(x, sides.explicit);
-  const dyRows = tf.reshape<tf.Rank.R2>(dy, [-1, outputs]);
-  const taps: tf.Tensor2D[] = [];
-  for (let a = 0; a < kernelHeight; a++) {
-    for (let b = 0; b < kernelWidth; b++) {
-      const top = a * dilation;
-      const left = b * dilation;
-      const met = tf.stridedSlice(
-        padded,
-        [0, top, left, 0],
-        [batch, top + (height - 1) * stride + 1, left + (width - 1) * stride + 1, inputs],
-        [1, stride, stride, 1],
-      );
-      taps.push(tf.matMul(tf.reshape<tf.Rank.R2>(met, [-1, inputs]), dyRows, true));
-    }
-  }
-  return tf.reshape<tf.Rank.R4>(tf.concat(taps, 0), shape);
 }
