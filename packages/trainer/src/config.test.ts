@@ -93,3 +93,9 @@ test("a config that is no object is refused", () => {
     /encoder should be text, got undefined/,
   );
 });
+
+test("a stored config has steps, and no epochs", () => {
+  const check = (): unknown => checkConfig({ source: "mnist", ...defaults, epochs: 2 }, "x");
+  expect(check).toThrow(/no key "epochs"; the keys are source,.*steps/);
+  expect(check).not.toThrow(/keys are .*epochs/);
+});

@@ -114,9 +114,9 @@ const fields = {
   probe: z.boolean({ error: "true or false" }),
 };
 
-const known = [...Object.keys(fields), "epochs"].join(", ");
+const stored = Object.keys(fields);
 const complete: z.ZodType<TrainConfig> = z.strictObject(fields, {
-  error: `an object with the keys ${known}`,
+  error: `an object with the keys ${stored.join(", ")}`,
 });
 
 /** Fills in the defaults and checks every value.
@@ -130,7 +130,7 @@ export function completeConfig(
   const given = Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== undefined),
   );
-  const config = checkConfig({ ...defaults, ...given }, "config");
+  const config = check({ ...defaults, ...given }, "config", [...stored, "epochs"]);
   if (config.batchSize > trainImages) {
     throw invalid(
       "config",
@@ -152,6 +152,10 @@ export function completeConfig(
 /** A complete config, checked; `where` names it in errors.
  *  Throws "invalid-config"; for an augmentation its cause is what `checkViewSpec` throws. */
 export function checkConfig(value: unknown, where: string): TrainConfig {
+  return check(value, where, stored);
+}
+
+function check(value: unknown, where: string, known: readonly string[]): TrainConfig {
   const result = complete.safeParse(value);
   if (result.success) {
     const config = result.data;
@@ -177,7 +181,9 @@ export function checkConfig(value: unknown, where: string): TrainConfig {
   if (issue.code === "unrecognized_keys") {
     const keys = issue.keys.map((key) => `"${key}"`).join(", ");
     const [inside, allowed] =
-      issue.path.length > 0 ? ["projector has", "hidden, outputDim"] : ["there is", known];
+      issue.path.length > 0
+        ? ["projector has", "hidden, outputDim"]
+        : ["there is", known.join(", ")];
     throw new LejepaError(
       "invalid-config",
       `${where}: ${inside} no key ${keys}; the keys are ${allowed}.`,

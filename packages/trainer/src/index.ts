@@ -16,3 +16,4 @@ export { openRun, type Run } from "./run-folder.js";
 export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
 export { warmupCosine, type WarmupCosine } from "./schedule.js";
 export { stepOf, train, type TrainCallbacks, type TrainOptions, type TrainStart } from "./train.js";
+export { makeFolder } from "./writable-folder.js";

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
@@ -7,6 +6,7 @@ import { checkConfig, type TrainConfig } from "./config.js";
 import { readCheckpoint } from "./checkpoint.js";
 import { replaceFile } from "./durable-file.js";
 import type { TrainResult } from "./result.js";
+import { checkWritable, makeFolder } from "./writable-folder.js";
 
 /** A trained encoder, as found in a run folder. */
 export interface Run {
@@ -59,7 +59,7 @@ function isRun(folder: string): boolean {
 
 /** Makes the folder of a new run: see {@link checkNewRunFolder}. */
 export async function createRunFolder(folder: string, config: TrainConfig): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await writeConfig(folder, config);
 }
 
@@ -68,21 +68,29 @@ export async function writeConfig(folder: string, config: TrainConfig): Promise<
   await replaceFile(configFile(folder), `${JSON.stringify(config, null, 2)}\n`);
 }
 
-/** Throws "run-exists" when the folder holds a run already, "not-a-run" when it is a file or holds anything else. */
-export function checkNewRunFolder(folder: string): void {
+/** Throws "run-exists" when the folder holds a run already, "not-a-run" when it is a file or holds anything else,
+ *  "not-writable" when it cannot be made. Makes nothing. */
+export async function checkNewRunFolder(folder: string): Promise<void> {
   if (isRun(folder)) {
     throw new LejepaError(
       "run-exists",
       `${folder} already holds a run; resume it, or name another folder.`,
     );
   }
-  if (!existsSync(folder)) return;
+  if (!existsSync(folder)) return checkWritable(folder);
   if (!statSync(folder).isDirectory() || readdirSync(folder).length > 0) {
     throw new LejepaError(
       "not-a-run",
       `${folder} is a file, or holds other files and no run; name an empty or a new folder.`,
     );
   }
+  await checkWritable(folder);
+}
+
+/** Throws "not-a-run" and "not-writable" for a folder that no run can be resumed in. */
+export async function checkResumable(folder: string): Promise<void> {
+  readConfig(folder);
+  await checkWritable(folder);
 }
 
 /** The config of a run folder. Throws "not-a-run" and "invalid-config". */

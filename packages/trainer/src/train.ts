@@ -13,6 +13,7 @@ import { writeReport, type EmbeddingPicture } from "./report.js";
 import type { PhaseSeconds, TrainResult } from "./result.js";
 import {
   checkNewRunFolder,
+  checkResumable,
   createRunFolder,
   encoderOf,
   readConfig,
@@ -73,7 +74,7 @@ export interface TrainOptions {
  *  change what is computed: `folder`, `engine`, `workers`, `checkpointEvery` and `probe`. On the same engine a resumed run
  *  gives the losses of an uninterrupted one, bit for bit.
  *
- *  @throws LejepaError "run-exists", "not-a-run", "invalid-config", "config-differs", "corrupt-checkpoint",
+ *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "invalid-config", "config-differs", "corrupt-checkpoint",
  *  "corrupt-metrics", "corrupt-result";
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
  *  encoders and engines throw */
@@ -109,8 +110,7 @@ class Session {
     const { folder, options } = this;
     const isResumed = options.resume === true;
     // Said before anything slow begins.
-    if (isResumed) readConfig(folder);
-    else checkNewRunFolder(folder);
+    await (isResumed ? checkResumable(folder) : checkNewRunFolder(folder));
 
     const loaded = await this.#timed("load", () => this.#load(input));
     const { config, engine, done } = loaded;

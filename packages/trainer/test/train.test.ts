@@ -320,6 +320,14 @@ describe("refused", () => {
     await expect(openRun(join(scratch, "a"))).rejects.toMatchObject({ code: "not-a-run" });
   });
 
+  test("a folder that cannot be made, before anything is loaded", async () => {
+    writeFileSync(join(scratch, "file"), "");
+    const phases: string[] = [];
+    const run = start("file/a", { callbacks: { onPhase: (phase) => phases.push(phase) } });
+    await expect(run).rejects.toMatchObject({ code: "not-writable" });
+    expect(phases).toEqual([]);
+  });
+
   test("resuming a folder that is not there, which stays so", async () => {
     await expect(start("gone", { resume: true })).rejects.toMatchObject({ code: "not-a-run" });
     expect(existsSync(join(scratch, "gone"))).toBe(false);

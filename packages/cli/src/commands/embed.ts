@@ -1,8 +1,8 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { datasetNames, openDataset } from "@lejepa/data";
 import { createEngine } from "@lejepa/engine";
-import { embedRun, openRun } from "@lejepa/trainer";
+import { embedRun, makeFolder, openRun } from "@lejepa/trainer";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { dump } from "npyjs";
 import { printJson } from "../print-json.js";
@@ -45,7 +45,7 @@ export function addEmbedCommand(program: Command): void {
       const run = await openRun(folder);
       const dataset = await openDataset(flags.dataset, { split: flags.split });
       // Before the work, so that a folder that cannot be made costs none.
-      await mkdir(dirname(flags.out), { recursive: true });
+      await makeFolder(dirname(flags.out));
       const engine = await createEngine(flags.engine);
       const progress = embeddingBar(dataset.length);
       try {

@@ -1,8 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
 import { createEngine, type Explanation } from "@lejepa/engine";
-import { mnistPreset, openRun, stepOf, type TrainConfig } from "@lejepa/trainer";
+import { makeFolder, mnistPreset, openRun, stepOf, type TrainConfig } from "@lejepa/trainer";
 import { InvalidArgumentError, type Command } from "commander";
 import { wholeNumber } from "../arguments.js";
 import { printJson } from "../print-json.js";
@@ -50,7 +50,7 @@ Examples:
       const { config, encoder } =
         folder === undefined ? untrained(name!, flags) : await openRun(folder);
       const { batchSize = config.batchSize, views = config.views } = flags;
-      if (onnx !== undefined) await mkdir(dirname(onnx), { recursive: true });
+      if (onnx !== undefined) await makeFolder(dirname(onnx));
       const engine = await createEngine("onnx");
       try {
         const training = stepOf({ ...config, batchSize, views }, encoder);
