@@ -256,7 +256,9 @@ test("indices that the step writes down are checked when it is compiled", async 
     const step: Step = ({ w }) => keep(w!, tf.gather(tf.range(0, 4), [0, place]));
     await expect(engine.compile(step, spec)).rejects.toMatchObject({
       code: "unsupported-kernel",
-      message: expect.stringMatching(`GatherV2, .* index value ${place} is not in \\[0, 3\\]`),
+      message: expect.stringMatching(
+        `GatherV2, .* index value ${place} is not in \\[0, 3\\]`,
+      ) as string,
     });
   }
 });
