@@ -2,7 +2,12 @@ import js from "@eslint/js";
 import { defineConfig, globalIgnores } from "eslint/config";
 import globals from "globals";
 import tseslint from "typescript-eslint";
-import { allowedImports, packageNames } from "./tools/import-directions.mjs";
+import {
+  allowedImports,
+  frameworkAdapters,
+  frameworks,
+  packageNames,
+} from "./tools/import-directions.mjs";
 
 export default defineConfig(
   globalIgnores(["**/dist/**", "docs/api/**", ".nx/**", "runs/**"]),
@@ -16,42 +21,58 @@ export default defineConfig(
     },
   },
   // Sources import siblings only in the directions of the design; tests may import any of them.
-  ...Object.entries(allowedImports).map(([folder, allowed]) => {
-    const forbidden = Object.entries(packageNames).filter(
-      ([other]) => other !== folder && !allowed.includes(other),
-    );
-    const message = (other) =>
-      `packages/${folder} must not import packages/${other}: see tools/import-directions.mjs.`;
-    return {
-      files: [`packages/${folder}/src/**/*.ts`],
-      ignores: ["**/*.test.ts"],
-      rules: {
-        "no-restricted-imports": [
-          "error",
-          {
-            patterns: [
-              ...forbidden.map(([other, name]) => ({
-                regex: `^${name}(/|$)`,
-                message: message(other),
-              })),
-              {
-                regex: `^(\\.\\./)+(${Object.keys(packageNames).join("|")})/(src|dist)/`,
-                message: "Import another package by its name.",
-              },
-            ],
-          },
-        ],
-        // The rule above does not look at import("...") expressions and types.
-        "no-restricted-syntax": [
-          "error",
-          ...forbidden.flatMap(([other, name]) => {
-            const literal = `[value=/^${name.replace("/", "\\u002f")}(\\u002f|$)/]`;
-            return [`ImportExpression > Literal${literal}`, `TSImportType Literal${literal}`].map(
-              (selector) => ({ selector, message: message(other) }),
-            );
-          }),
-        ],
-      },
-    };
+  ...Object.entries(allowedImports).flatMap(([folder, allowed]) => {
+    const siblings = Object.entries(packageNames)
+      .filter(([other]) => other !== folder && !allowed.includes(other))
+      .map(([other, name]) => ({
+        module: `^${name}(/|$)`,
+        message: `packages/${folder} must not import packages/${other}: see tools/import-directions.mjs.`,
+      }));
+    const adapters = frameworkAdapters[folder];
+    if (adapters === undefined) return [sourceRules(folder, "**/*.ts", siblings)];
+    const message = `packages/${folder} must not import a framework: see tools/import-directions.mjs.`;
+    const modules = [
+      ...frameworks.map((name) => `^${name}`),
+      ...adapters.map((name) => `^[./]+/${name}\\.js$`),
+    ];
+    return [
+      sourceRules(folder, "**/*.ts", [
+        ...siblings,
+        ...modules.map((module) => ({ module, message })),
+      ]),
+      ...adapters.map((name) => sourceRules(folder, `${name}.ts`, siblings)),
+    ];
   }),
 );
+
+/** Forbids modules, by regular expressions of their names, in some sources of a package. */
+function sourceRules(folder, files, forbidden) {
+  return {
+    files: [`packages/${folder}/src/${files}`],
+    ignores: ["**/*.test.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            ...forbidden.map(({ module, message }) => ({ regex: module, message })),
+            {
+              regex: `^(\\.\\./)+(${Object.keys(packageNames).join("|")})/(src|dist)/`,
+              message: "Import another package by its name.",
+            },
+          ],
+        },
+      ],
+      // The rule above does not look at import("...") expressions and types.
+      "no-restricted-syntax": [
+        "error",
+        ...forbidden.flatMap(({ module, message }) => {
+          const literal = `[value=/${module.replaceAll("/", "\\u002f")}/]`;
+          return [`ImportExpression > Literal${literal}`, `TSImportType Literal${literal}`].map(
+            (selector) => ({ selector, message }),
+          );
+        }),
+      ],
+    },
+  };
+}

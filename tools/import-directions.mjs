@@ -24,3 +24,14 @@ export const allowedImports = {
   trainer: ["tensor", "sigreg", "ops", "encoders", "data", "engine", "eval"],
   cli: ["tensor", "sigreg", "ops", "encoders", "data", "engine", "eval", "trainer"],
 };
+
+/** Frameworks, as regular expressions of module names. */
+export const frameworks = ["@tensorflow/", "onnxruntime-", "@jax-js/"];
+
+/** The packages whose sources import no framework, and the files in them that are adapters of one: only a user who
+ *  imports such a file by its own entry pays for its framework. */
+export const frameworkAdapters = {
+  tensor: ["tfjs", "tfjs-gradients"],
+  sigreg: [],
+  data: [],
+};

@@ -1,10 +1,16 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { ESLint } from "eslint";
 import { expect, test } from "vitest";
-import { allowedImports, packageNames } from "./import-directions.mjs";
+import {
+  allowedImports,
+  frameworkAdapters,
+  frameworks,
+  packageNames,
+} from "./import-directions.mjs";
 
 const root = `${import.meta.dirname}/..`;
 const folders = readdirSync(`${root}/packages`);
+const eslint = new ESLint({ cwd: root });
 
 interface Manifest {
   name: string;
@@ -31,11 +37,14 @@ test.each(folders)("the published dependencies of %s follow the directions", (fo
   expect(siblings.filter((name) => !allowed.includes(name))).toEqual([]);
 });
 
-test.each(["tensor", "sigreg", "data"])("%s depends on no framework", (folder) => {
+test.each(Object.keys(frameworkAdapters))("%s depends on no framework", (folder) => {
   const manifest = JSON.parse(
     readFileSync(`${root}/packages/${folder}/package.json`, "utf8"),
   ) as Manifest;
-  expect(Object.keys(manifest.dependencies ?? {}).join(" ")).not.toMatch(/tensorflow|onnx/);
+  const dependencies = Object.keys(manifest.dependencies ?? {});
+  expect(
+    dependencies.filter((name) => new RegExp(`^(${frameworks.join("|")})`).test(name)),
+  ).toEqual([]);
 });
 
 test.each([
@@ -47,7 +56,6 @@ test.each([
   'export * from "../../engine/src/index.js";',
   'export { main } from "lejepa";',
 ])("the lint rule refuses in sigreg: %s", async (planted) => {
-  const eslint = new ESLint({ cwd: root });
   const filePath = `${root}/packages/sigreg/src/index.ts`;
   const [result] = await eslint.lintText(`${planted}\n`, { filePath });
   expect(result?.messages.map(({ ruleId }) => ruleId)).toContainEqual(
@@ -55,4 +63,32 @@ test.each([
   );
   const [allowed] = await eslint.lintText('export * from "@lejepa/tensor";\n', { filePath });
   expect(allowed?.messages).toEqual([]);
+});
+
+const tfjs = 'export * as tf from "@tensorflow/tfjs-core";';
+test.each([
+  ["sigreg/src/index.ts", tfjs, "refused"],
+  ["data/src/index.ts", 'export * from "onnxruntime-node";', "refused"],
+  [
+    "data/src/transforms/affine.ts",
+    'export type { Tensor } from "@tensorflow/tfjs-core";',
+    "refused",
+  ],
+  ["tensor/src/index.ts", tfjs, "refused"],
+  [
+    "tensor/src/contract.ts",
+    'export type Planted = import("@tensorflow/tfjs-core").Tensor;',
+    "refused",
+  ],
+  ["tensor/src/index.ts", 'export * from "./tfjs.js";', "refused"],
+  ["tensor/src/conformance/cases.ts", 'export * from "../tfjs.js";', "refused"],
+  ["tensor/src/tfjs.ts", tfjs, "allowed"],
+  ["tensor/src/tfjs.ts", 'export * from "./tfjs-gradients.js";', "allowed"],
+  ["tensor/src/tfjs.ts", 'export * from "@lejepa/sigreg";', "refused"],
+  ["engine/src/index.ts", tfjs, "allowed"],
+])("in %s the lint rule has %s %s", async (file, planted, verdict) => {
+  const [result] = await eslint.lintText(`${planted}\n`, { filePath: `${root}/packages/${file}` });
+  const rules = result!.messages.map(({ ruleId }) => ruleId);
+  if (verdict === "allowed") expect(rules).toEqual([]);
+  else expect(rules).toContainEqual(expect.stringMatching(/^no-restricted-(imports|syntax)$/));
 });
