@@ -72,14 +72,16 @@ export function convNet(options: ConvNetOptions): Encoder {
     apply: (parameters, images, { mode }) => {
       requireImages(name, images.shape, imageSize, channels);
       const pass = new ForwardPass(name, parameters, mode);
-      const normalised = (layer: string, x: tf.Tensor4D, stride: number) =>
-        pass.batchNorm(`${layer}.bn`, pass.convolution(`${layer}.conv`, x, { stride, padding: 1 }));
-      let h: tf.Tensor4D = tf.relu(normalised("stem", images, 2));
+      const block = (layer: string, x: tf.Tensor4D, stride: number, residual?: tf.Tensor4D) =>
+        pass.convBlock(`${layer}.conv`, `${layer}.bn`, x, {
+          stride,
+          padding: 1,
+          ...(residual && { residual }),
+        });
+      let h = block("stem", images, 2);
       later.forEach((_, stage) => {
-        h = tf.relu(normalised(`stages.${stage}`, h, 2));
-        if (stage < later.length - 1) {
-          h = tf.relu(tf.add(h, normalised(`stages.${stage}.residual`, h, 1)));
-        }
+        h = block(`stages.${stage}`, h, 2);
+        if (stage < later.length - 1) h = block(`stages.${stage}.residual`, h, 1, h);
       });
       // Channels first, so that the exported weights fit a PyTorch twin as they are.
       const flattened = (map: tf.Tensor4D) =>

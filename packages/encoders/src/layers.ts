@@ -2,8 +2,10 @@
  *  application inside a forward pass. */
 import {
   batchNorm,
-  conv2d,
-  type Conv2dOptions,
+  type BatchNormParameters,
+  type BatchStatistics,
+  convBlock,
+  type ConvBlockOptions,
   layerNorm,
   LejepaError,
   linear,
@@ -85,10 +87,6 @@ export class ForwardPass {
     return tensor;
   }
 
-  convolution(name: string, x: Tensor4D, options: Conv2dOptions): Tensor4D {
-    return conv2d(x, this.parameter(`${name}.weight`) as Tensor4D, options);
-  }
-
   linear(name: string, x: Tensor, bias: "bias" | "no-bias"): Tensor {
     return linear(
       x,
@@ -114,18 +112,41 @@ export class ForwardPass {
   }
 
   batchNorm<T extends Tensor>(name: string, x: T): T {
-    const [mean, variance] = [`${name}.running_mean`, `${name}.running_var`];
-    const { y, updates } = batchNorm(
-      x,
-      this.parameter(`${name}.weight`),
-      this.parameter(`${name}.bias`),
-      { mean: this.parameter(mean), variance: this.parameter(variance) },
-      { mode: this.#mode },
-    );
-    if (this.#mode === "train") {
-      this.updates[mean] = updates.mean;
-      this.updates[variance] = updates.variance;
-    }
+    const { weight, bias, running } = this.#normParameters(name);
+    const { y, updates } = batchNorm(x, weight, bias, running, { mode: this.#mode });
+    this.#keep(name, updates);
     return y as T;
+  }
+
+  /** Convolution `name` and batch norm `norm`, and what comes behind them. */
+  convBlock(
+    name: string,
+    norm: string,
+    x: Tensor4D,
+    options: Omit<ConvBlockOptions, "mode">,
+  ): Tensor4D {
+    const kernel = this.parameter(`${name}.weight`) as Tensor4D;
+    const mode = this.#mode;
+    const { y, updates } = convBlock(x, kernel, this.#normParameters(norm), { ...options, mode });
+    this.#keep(norm, updates);
+    return y;
+  }
+
+  #normParameters(name: string): BatchNormParameters {
+    return {
+      weight: this.parameter(`${name}.weight`),
+      bias: this.parameter(`${name}.bias`),
+      running: {
+        mean: this.parameter(`${name}.running_mean`),
+        variance: this.parameter(`${name}.running_var`),
+      },
+    };
+  }
+
+  #keep(name: string, { mean, variance }: BatchStatistics): void {
+    if (this.#mode === "train") {
+      this.updates[`${name}.running_mean`] = mean;
+      this.updates[`${name}.running_var`] = variance;
+    }
   }
 }

@@ -1,5 +1,5 @@
-import { globalAveragePool, maxPool2d } from "@lejepa/ops";
-import * as tf from "@tensorflow/tfjs-core";
+import { type ConvBlockOptions, globalAveragePool, maxPool2d } from "@lejepa/ops";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { Encoder } from "./encoder.js";
 import { type ImageOptions, requireImages, requireWholeNumbers } from "./image-options.js";
 import { drawInitialValues, kaimingFanOut, type ParameterPlan, specsOf } from "./initial-value.js";
@@ -76,22 +76,30 @@ export function resnet(options: ResnetOptions): Encoder {
     apply: (parameters, images, { mode }) => {
       requireImages(name, images.shape, imageSize, channels);
       const pass = new ForwardPass(name, parameters, mode);
-      /** Convolution that keeps the size at stride 1, then batch norm. */
-      const normalised = (conv: string, bn: string, x: tf.Tensor4D, kernel: number, stride = 1) =>
-        pass.batchNorm(bn, pass.convolution(conv, x, { stride, padding: (kernel - 1) / 2 }));
-      let x: tf.Tensor4D = tf.relu(normalised("conv1", "bn1", images, 7, 2));
+      /** Convolution that keeps the size at stride 1, batch norm, residual and ReLU. */
+      const layer = (
+        [conv, bn]: readonly [string, string],
+        x: tf.Tensor4D,
+        kernel: number,
+        options: Omit<ConvBlockOptions, "mode" | "padding"> = {},
+      ) => pass.convBlock(conv, bn, x, { padding: (kernel - 1) / 2, ...options });
+      let x = layer(["conv1", "bn1"], images, 7, { stride: 2 });
       x = maxPool2d(x, { window: 3, stride: 2, padding: 1 });
       for (const b of blocks) {
-        const layer = (i: number, h: tf.Tensor4D, kernel: number, stride = 1) =>
-          normalised(`${b.name}.conv${i}`, `${b.name}.bn${i}`, h, kernel, stride);
-        const path =
-          block === "basic"
-            ? layer(2, tf.relu(layer(1, x, 3, b.stride)), 3)
-            : layer(3, tf.relu(layer(2, tf.relu(layer(1, x, 1)), 3, b.stride)), 1);
-        const shortcut: tf.Tensor4D = changesShape(b)
-          ? normalised(`${b.name}.downsample.0`, `${b.name}.downsample.1`, x, 1, b.stride)
+        const { name, stride } = b;
+        const names = (i: number) => [`${name}.conv${i}`, `${name}.bn${i}`] as const;
+        const residual = changesShape(b)
+          ? layer([`${name}.downsample.0`, `${name}.downsample.1`], x, 1, {
+              stride,
+              activation: "none",
+            })
           : x;
-        x = tf.relu(tf.add(path, shortcut));
+        x =
+          block === "basic"
+            ? layer(names(2), layer(names(1), x, 3, { stride }), 3, { residual })
+            : layer(names(3), layer(names(2), layer(names(1), x, 1), 3, { stride }), 1, {
+                residual,
+              });
       }
       return { embedding: globalAveragePool(x), updates: pass.updates };
     },

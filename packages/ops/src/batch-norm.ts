@@ -1,16 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { columnSums } from "./column-sums.js";
-import { LejepaError } from "./lejepa-error.js";
+import { type BatchStatistics, movedStatistics, requireRows } from "./running-statistics.js";
 import { lastAxis, requireShape, sizeOf } from "./shape.js";
 import { withGradient } from "./with-gradient.js";
-
-/** The running statistics of one batch normalisation, each [C]. */
-export interface BatchStatistics {
-  /** Running mean of each channel. */
-  readonly mean: tf.Tensor;
-  /** Running variance of each channel. */
-  readonly variance: tf.Tensor;
-}
 
 /** How `batchNorm` normalises. */
 export interface BatchNormOptions {
@@ -52,12 +44,7 @@ export function batchNorm(
     const y = scaleAndShift(rows, scale, shift);
     return { y: tf.reshape(y, x.shape), updates: running };
   }
-  if (count < 2) {
-    throw new LejepaError(
-      "too-few-rows",
-      `batchNorm: training statistics need at least 2 values in each channel, got x of shape [${x.shape.join(", ")}]; use a larger batch or mode "eval".`,
-    );
-  }
+  requireRows("batchNorm", count, x.shape);
   // Statistics are computed beside the differentiable operation, so that they can be returned as well.
   const mean = columnSums(rows, 1 / count); // [1, C]
   const centred: tf.Tensor2D = tf.sub(rows, mean);
@@ -79,18 +66,10 @@ export function batchNorm(
       },
     };
   });
-  const unbiased = tf.mul(variance, count / (count - 1));
   return {
     y: tf.reshape(y, x.shape),
-    updates: {
-      mean: moveTowards(running.mean, mean, momentum),
-      variance: moveTowards(running.variance, unbiased, momentum),
-    },
+    updates: movedStatistics(running, { mean, variance, count, momentum }),
   };
-}
-
-function moveTowards(running: tf.Tensor, batch: tf.Tensor, momentum: number): tf.Tensor {
-  return tf.add(tf.mul(running, 1 - momentum), tf.mul(tf.reshape(batch, running.shape), momentum));
 }
 
 /** x [M, C] scale [C] + shift [C]. */

@@ -1,9 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { convolve, filterGradient, type Geometry, inputGradient } from "./convolution.js";
+import {
+  convolve,
+  filterGradient,
+  type Geometry,
+  geometryOf,
+  inputGradient,
+} from "./convolution.js";
 import { addBias } from "./linear.js";
-import { LejepaError } from "./lejepa-error.js";
-import { type Padding, resolvePadding } from "./padding.js";
-import { badShape, requireShape } from "./shape.js";
+import type { Padding } from "./padding.js";
+import { requireShape } from "./shape.js";
 import { withGradient } from "./with-gradient.js";
 
 /** Geometry of a convolution. */
@@ -32,37 +37,8 @@ export function conv2d(
   weight: tf.Tensor4D,
   { stride = 1, padding = 0, dilation = 1, groups = 1, bias }: Conv2dOptions = {},
 ): tf.Tensor4D {
-  if (x.shape.length !== 4) {
-    throw badShape({ op: "conv2d", argument: "x", expected: "[N, H, W, C]", got: x.shape });
-  }
-  for (const [name, value] of Object.entries({ stride, dilation })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new LejepaError(
-        "bad-stride",
-        `conv2d: ${name} should be a whole number of 1 or more, got ${value}.`,
-      );
-    }
-  }
-  const channels = x.shape[3];
+  const geometry = geometryOf("conv2d", x, weight, { stride, padding, dilation, groups });
   const outputs = weight.shape[3];
-  if (
-    !Number.isInteger(groups) ||
-    groups < 1 ||
-    channels % groups !== 0 ||
-    (outputs ?? 0) % groups !== 0
-  ) {
-    throw new LejepaError(
-      "bad-groups",
-      `conv2d: groups should divide the ${channels} channels of x and the ${outputs} of the output, got ${groups}.`,
-    );
-  }
-  requireShape("conv2d", "weight", weight.shape, [-1, -1, channels / groups, -1]);
-  const span: [number, number] = [
-    dilation * (weight.shape[0] - 1) + 1,
-    dilation * (weight.shape[1] - 1) + 1,
-  ];
-  const sides = resolvePadding("conv2d", padding, x.shape, span);
-  const geometry: Geometry = { stride, dilation, sides };
 
   let y: tf.Tensor4D;
   if (groups === 1) {

@@ -1,13 +1,71 @@
 /** A convolution of one group and its two gradients, none of them on the tape: what the differentiable operations that
  *  convolve are made of. Geometry and layout as for `conv2d`. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { ResolvedPadding } from "./padding.js";
+import { LejepaError } from "./lejepa-error.js";
+import { type Padding, type ResolvedPadding, resolvePadding } from "./padding.js";
+import { badShape, requireShape } from "./shape.js";
 
 /** How the kernel moves. */
 export interface Geometry {
   readonly stride: number;
   readonly dilation: number;
   readonly sides: ResolvedPadding;
+}
+
+/** The geometry of a convolution by `op`, once x, weight and options are found to fit. */
+export function geometryOf(
+  op: string,
+  x: tf.Tensor4D,
+  weight: tf.Tensor4D,
+  options: { stride: number; padding: Padding; dilation?: number; groups?: number },
+): Geometry {
+  const { stride, padding, dilation = 1, groups = 1 } = options;
+  if (x.shape.length !== 4) {
+    throw badShape({ op, argument: "x", expected: "[N, H, W, C]", got: x.shape });
+  }
+  for (const [name, value] of Object.entries({ stride, dilation })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new LejepaError(
+        "bad-stride",
+        `${op}: ${name} should be a whole number of 1 or more, got ${value}.`,
+      );
+    }
+  }
+  const channels = x.shape[3];
+  const outputs = weight.shape[3] ?? 0;
+  if (
+    !Number.isInteger(groups) ||
+    groups < 1 ||
+    channels % groups !== 0 ||
+    outputs % groups !== 0
+  ) {
+    throw new LejepaError(
+      "bad-groups",
+      `${op}: groups should divide the ${channels} channels of x and the ${outputs} of the output, got ${groups}.`,
+    );
+  }
+  requireShape(op, "weight", weight.shape, [-1, -1, channels / groups, -1]);
+  const span: [number, number] = [
+    dilation * (weight.shape[0] - 1) + 1,
+    dilation * (weight.shape[1] - 1) + 1,
+  ];
+  return { stride, dilation, sides: resolvePadding(op, padding, x.shape, span) };
+}
+
+/** Shape [N, H', W', O] of the result. */
+export function resultShape(
+  [batch, height, width]: readonly [number, number, number, number],
+  [kernelHeight, kernelWidth, , outputs]: readonly [number, number, number, number],
+  { stride, dilation, sides }: Geometry,
+): [number, number, number, number] {
+  const positions = (size: number, kernel: number) =>
+    Math.floor((size - dilation * (kernel - 1) - 1) / stride) + 1;
+  return [
+    batch,
+    positions(height + sides.top + sides.bottom, kernelHeight),
+    positions(width + sides.left + sides.right, kernelWidth),
+    outputs,
+  ];
 }
 
 /** y [N, H', W', O] of x [N, H, W, I] and weight [Kh, Kw, I, O]. */
