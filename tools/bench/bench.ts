@@ -1,14 +1,20 @@
-/** `npm run bench -- step|peers [options]`: the speed bars. Timing runs here, never in a test. */
+/** `npm run bench -- step|peers|scaling [options]`: the speed bars. Timing runs here, never in a test. */
 import { parseArgs } from "node:util";
 import { comparePeers } from "./peers.js";
-import { measureStep, models, type Model } from "./step.js";
+import { models, references, type Model } from "./reference-steps.js";
+import { measureScaling } from "./scaling.js";
+import { measureStep } from "./step.js";
 
-const usage = `npm run bench -- step --model vit|conv [--engine onnx|eager] [--steps N] [--json]
-npm run bench -- peers [--model vit|conv] [--rounds N] [--json]
+const usage = `npm run bench -- step --model MODEL [--engine onnx|eager] [--steps N] [--json]
+npm run bench -- peers [--model MODEL,..] [--rounds N] [--json]
+npm run bench -- scaling [--model vit|conv] [--threads N,..] [--rounds N] [--json]
 
-step    Times one of the two reference training steps (4 views x 128 images of 28x28) and prints its losses.
-peers   Runs each step beside its PyTorch twins (eager, torch.compile), interleaved, and prints the ratios.
-        Needs python3 with torch 2.13 (pip install torch==2.13.0) and a C++ compiler.`;
+MODEL   vit and conv: 4 views x 128 images of 28x28; vit-tiny (patch 16) and resnet18: 4 views x 32 images of 64x64.
+
+step    Times one training step and prints its losses, and what compiling and the first step take in a new process.
+peers   Runs each step beside its PyTorch twins (eager, torch.compile), interleaved, and prints the ratios;
+        all models when none is named. Needs python3 with torch 2.13 (pip install torch==2.13.0) and a C++ compiler.
+scaling Time per image at 64, 256, 1024 and 4096 images a step, interleaved, on 1 and 2 threads.`;
 
 try {
   const { positionals, values } = parseArgs({
@@ -18,6 +24,7 @@ try {
       engine: { type: "string", default: "onnx" },
       steps: { type: "string" },
       rounds: { type: "string", default: "7" },
+      threads: { type: "string", default: "1,2" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -28,18 +35,25 @@ try {
     throw new RangeError(`bench: takes one name, got ${positionals.join(" ")}.`);
   else if (what === "step") {
     const engine = oneOf("engine", values.engine, ["onnx", "eager"] as const);
-    // An eager step takes seconds: its 20 steps are what the losses need and no more.
-    const steps = atLeast("steps", values.steps ?? (engine === "eager" ? "20" : "60"), 20);
-    const result = await measureStep(oneOf("model", values.model, models), engine, steps);
+    const model = oneOf("model", values.model, models);
+    // Slow steps run as often as the losses need and no more.
+    const isQuick = engine === "onnx" && references[model].stepsPerTurn >= 10;
+    const steps = atLeast("steps", values.steps ?? (isQuick ? "60" : "20"), 20);
+    const result = await measureStep(model, engine, steps);
     if (!values.json)
       console.log(
-        `${result.model} on ${result.engine}: ${result.min_ms} ms least, ${result.median_ms} ms median`,
+        `${model} on ${engine}: ${result.min_ms} ms least, ${result.median_ms} ms median; first step ${result.first_step_ms} ms, of which compiling ${result.compile_ms} ms`,
       );
     console.log(JSON.stringify(result));
   } else if (what === "peers") {
     const chosen: readonly Model[] =
-      values.model === undefined ? models : [oneOf("model", values.model, models)];
+      values.model?.split(",").map((name) => oneOf("model", name, models)) ?? models;
     const result = await comparePeers(chosen, atLeast("rounds", values.rounds, 5));
+    if (values.json) console.log(JSON.stringify(result));
+  } else if (what === "scaling") {
+    const model = oneOf("model", values.model ?? "vit", ["vit", "conv"] as const);
+    const threads = values.threads.split(",").map((count) => atLeast("threads", count, 1));
+    const result = await measureScaling(model, threads, atLeast("rounds", values.rounds, 3));
     if (values.json) console.log(JSON.stringify(result));
   } else throw new RangeError(`bench: unknown benchmark ${what ?? "(none)"}.\n${usage}`);
 } catch (error) {

@@ -1,21 +1,25 @@
-"""PyTorch twins of the two reference steps: forward, SIGReg, backward, AdamW on 4 views x 128 images of 28x28.
+"""PyTorch twins of the benchmark's steps: forward, SIGReg, backward, AdamW on 4 views x 128 images of 28x28, or
+4 x 32 of 64x64. Parameters are named as timm names them.
 
 Started by `npm run bench -- peers`, one process for each (model, mode). Prints `ready`, then answers each line
 `N` on standard input with a JSON list of the milliseconds of N steps; ends when the input closes.
-Written from the definition in tools/bench/reference-steps.ts and the formula of arXiv 2511.08544.
+Written from the definitions in tools/bench/reference-steps.ts and packages/encoders, arXiv 2010.11929 (ViT),
+1512.03385 (ResNet) and 2511.08544 (SIGReg).
 """
 
 import argparse
 import json
 import sys
 import time
+from dataclasses import dataclass
+from typing import Callable
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-VIEWS, SAMPLES, SLICES, KNOTS, T_MAX, LAMBDA = 4, 128, 256, 17, 3.0, 0.05
+VIEWS, SLICES, KNOTS, T_MAX, LAMBDA = 4, 256, 17, 3.0, 0.05
 
 
 class Attention(nn.Module):
@@ -29,21 +33,25 @@ class Attention(nn.Module):
         return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, d))
 
 
+def quick_gelu(x):
+    return x * torch.sigmoid(1.702 * x)
+
+
 class Mlp(nn.Module):
-    def __init__(self, dim, ratio):
+    def __init__(self, dim, ratio, activation):
         super().__init__()
         self.fc1, self.fc2 = nn.Linear(dim, ratio * dim), nn.Linear(ratio * dim, dim)
+        self.activation = activation
 
     def forward(self, x):
-        h = self.fc1(x)
-        return self.fc2(h * torch.sigmoid(1.702 * h))
+        return self.fc2(self.activation(self.fc1(x)))
 
 
 class Block(nn.Module):
-    def __init__(self, dim, heads, ratio):
+    def __init__(self, dim, heads, activation, ratio=4):
         super().__init__()
         self.norm1, self.attn = nn.LayerNorm(dim, eps=1e-6), Attention(dim, heads)
-        self.norm2, self.mlp = nn.LayerNorm(dim, eps=1e-6), Mlp(dim, ratio)
+        self.norm2, self.mlp = nn.LayerNorm(dim, eps=1e-6), Mlp(dim, ratio, activation)
 
     def forward(self, x):
         x = x + self.attn(self.norm1(x))
@@ -51,26 +59,33 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    def __init__(self, dim, patch):
+    def __init__(self, channels, dim, patch):
         super().__init__()
-        self.proj = nn.Conv2d(1, dim, patch, patch)
+        self.proj = nn.Conv2d(channels, dim, patch, patch)
 
     def forward(self, x):
         return self.proj(x).flatten(2).transpose(1, 2)
 
 
 class ViT(nn.Module):
-    dim = 64
-
-    def __init__(self, patch=7, depth=3, heads=4, ratio=4):
+    def __init__(self, size, channels, patch, dim, depth, heads, activation, pool):
         super().__init__()
-        self.patch_embed = PatchEmbed(self.dim, patch)
-        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, (28 // patch) ** 2, self.dim))
-        self.blocks = nn.Sequential(*[Block(self.dim, heads, ratio) for _ in range(depth)])
-        self.norm = nn.LayerNorm(self.dim, eps=1e-6)
+        self.dim, self.pool = dim, pool
+        self.patch_embed = PatchEmbed(channels, dim, patch)
+        tokens = (size // patch) ** 2
+        if pool == "token":
+            self.cls_token = nn.Parameter(1e-6 * torch.randn(1, 1, dim))
+            tokens += 1
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, tokens, dim))
+        self.blocks = nn.Sequential(*[Block(dim, heads, activation) for _ in range(depth)])
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
 
     def forward(self, x):
-        return self.norm(self.blocks(self.patch_embed(x) + self.pos_embed)).mean(1)
+        x = self.patch_embed(x)
+        if self.pool == "token":
+            x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1)
+        x = self.norm(self.blocks(x + self.pos_embed))
+        return x[:, 0] if self.pool == "token" else x.mean(1)
 
 
 class ConvBatchNorm(nn.Module):
@@ -105,6 +120,38 @@ class ConvNet(nn.Module):
         return self.stages(F.relu(self.stem(x))).mean((2, 3))
 
 
+class BasicBlock(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        path = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(path + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet18(nn.Module):
+    dim = 512
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        inputs = 64
+        for stage, outputs in enumerate([64, 128, 256, 512]):
+            blocks = [BasicBlock(inputs, outputs, 1 if stage == 0 else 2), BasicBlock(outputs, outputs, 1)]
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+            inputs = outputs
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        return self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean((2, 3))
+
+
 class Objective(nn.Module):
     """(1 - lambda) * mean squared distance to the mean view + lambda * SIGReg of each view, averaged."""
 
@@ -123,17 +170,18 @@ class Objective(nn.Module):
         self.register_buffer("weights", trapezium * normal)
 
     def forward(self, images, directions):
-        z = self.projector(self.encoder(images)).reshape(VIEWS, SAMPLES, -1)
+        z = self.projector(self.encoder(images)).unflatten(0, (VIEWS, -1))
         prediction = (z - z.mean(0)).square().mean()
         angles = (z @ directions).unsqueeze(-1) * self.t
         error = (angles.cos().mean(1) - self.normal).square() + angles.sin().mean(1).square()
-        sigreg = SAMPLES * (error @ self.weights).mean()
+        sigreg = z.shape[1] * (error @ self.weights).mean()
         return (1 - LAMBDA) * prediction + LAMBDA * sigreg
 
 
 def adamw(model):
-    """Decay on matrices only: not on norms, biases and positions."""
-    decays = {p for name, p in model.named_parameters() if p.ndim > 1 and "pos_embed" not in name}
+    """Decay on matrices only: not on norms, biases, positions and class token."""
+    others = ("pos_embed", "cls_token")
+    decays = {p for name, p in model.named_parameters() if p.ndim > 1 and not name.endswith(others)}
     groups = [
         {"params": [p for p in model.parameters() if p in decays]},
         {"params": [p for p in model.parameters() if p not in decays], "weight_decay": 0.0},
@@ -162,21 +210,38 @@ def replay(model, tensors):
     print(json.dumps([update(model, model, optimizer, rate, x.contiguous(), a) for rate, x, a in steps]))
 
 
+@dataclass
+class Reference:
+    """An encoder, and the images of a step: their number over all views, channels and size."""
+
+    encoder: Callable[[], nn.Module]
+    images: tuple[int, int, int, int]
+
+
+MODELS = {
+    "vit": Reference(lambda: ViT(28, 1, 7, 64, 3, 4, quick_gelu, "mean"), (512, 1, 28, 28)),
+    "conv": Reference(ConvNet, (512, 1, 28, 28)),
+    "vit-tiny": Reference(lambda: ViT(64, 3, 16, 192, 12, 3, F.gelu, "token"), (128, 3, 64, 64)),
+    "resnet18": Reference(ResNet18, (128, 3, 64, 64)),
+}
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", choices=["vit", "conv"], required=True)
+    parser.add_argument("--model", choices=list(MODELS), required=True)
     parser.add_argument("--mode", choices=["eager", "compile"], required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--replay", help="safetensors file of weights and inputs: print the losses of training on it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    model = Objective(ViT() if options.model == "vit" else ConvNet())
+    reference = MODELS[options.model]
+    model = Objective(reference.encoder())
     if options.replay:
         return replay(model, load_file(options.replay))
     optimizer = adamw(model)
     loss_of = torch.compile(model) if options.mode == "compile" else model
-    pool = [torch.randn(VIEWS * SAMPLES, 1, 28, 28) for _ in range(4)]
+    pool = [torch.randn(reference.images) for _ in range(4)]
     done = 0
 
     def step():
