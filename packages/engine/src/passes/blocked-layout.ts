@@ -10,7 +10,7 @@ type Four = [number, number, number, number];
 
 /** Keeps what comes out of a blocked convolution in its layout for as long as the operations allow: elementwise ones,
  *  also with one number for each channel (as a convolution of 1x1 and one channel a group, which is one pass over the
- *  batch), and sums over all positions. A reordering back is left for everything else; of those that nothing needs any
+ *  batch), and sums over all positions or all images. A reordering back is left for everything else; of those that nothing needs any
  *  more, dead code takes care. Refused: channels-last operands only, and broadcasts other than of scalars and channels. */
 export const blockedLayout = (blockSize: number): Pass => ({
   name: "blocked layout",
@@ -22,38 +22,51 @@ export const blockedLayout = (blockSize: number): Pass => ({
       const [y] = node.outputs as [Value];
       if (node.domain === nchwc) {
         if (node.op === "ReorderOutput" && node.attributes.channels_last === 1) blocked.set(y, x!);
-        if (node.op === "ReorderInput" && node.attributes.channels_last === 1)
-          return blocked.get(x!);
+        if (node.op === "ReorderInput" && node.attributes.channels_last === 1) {
+          const own = blocked.get(x!);
+          return own && sameShape(own.shape, y.shape) ? own : undefined;
+        }
         return undefined;
       }
       if (node.domain !== "") return undefined;
       const source = x && blocked.get(x);
       if (node.op === "Reshape" && source) {
-        if (y.shape.at(-1) === source.shape[1]) blocked.set(y, source);
+        const [n, c, h, w] = source.shape as Four;
+        if (y.shape.at(-1) === c || sameShape(y.shape, [n, h * w * c])) blocked.set(y, source);
         return undefined;
       }
-      if (node.op === "Gemm") return channelSums(node, rewriting, blocked, blockSize);
+      if (node.op === "Gemm") return sums(node, rewriting, blocked, blockSize);
       const result = unary.includes(node.op)
         ? source && rewriting.emit(node.op, [source], source.shape, y.dtype, node.attributes)
         : binary.includes(node.op)
           ? elementwise(node, rewriting, blocked)
           : undefined;
       if (!result) return undefined;
-      const [n, c, h, w] = result.shape as Four;
-      const back = rewriting.emit(
-        "ReorderOutput",
-        [result],
-        [n, h, w, c],
-        y.dtype,
-        { channels: c, channels_last: 1 },
-        nchwc,
-      );
-      const stand = reshape(rewriting, back, y.shape);
-      blocked.set(stand, result);
-      return stand;
+      return channelsLast(rewriting, result, y.shape, blocked);
     });
   },
 });
+
+/** A blocked value in channels-last order under `shape`, remembered. */
+function channelsLast(
+  rewriting: Rewriting,
+  x: Value,
+  shape: readonly number[],
+  blocked: Map<Value, Value>,
+): Value {
+  const [n, c, h, w] = x.shape as Four;
+  const back = rewriting.emit(
+    "ReorderOutput",
+    [x],
+    [n, h, w, c],
+    x.dtype,
+    { channels: c, channels_last: 1 },
+    nchwc,
+  );
+  const stand = reshape(rewriting, back, shape);
+  blocked.set(stand, x);
+  return stand;
+}
 
 function reshape(rewriting: Rewriting, x: Value, shape: readonly number[]): Value {
   return sameShape(x.shape, shape)
@@ -130,33 +143,40 @@ function withChannels(rewriting: Rewriting, op: string, x: Value, row: Value): V
   }
 }
 
-/** A row of equal numbers times the positions [1, M] x [M, C]: the sums of each channel, first over the batch. */
-function channelSums(
+/** A row of equal numbers times the positions [1, M] x [M, C], the sums of each channel, or times the images
+ *  [1, N] x [N, H W C], the sum of all images. The batch is summed first in both. */
+function sums(
   { inputs, outputs, attributes }: GraphNode,
   rewriting: Rewriting,
-  blocked: ReadonlyMap<Value, Value>,
+  blocked: Map<Value, Value>,
   blockSize: number,
 ): Value | undefined {
   const [ones, positions] = inputs as [Value, Value];
+  const [result] = outputs as [Value];
   const source = blocked.get(positions);
   const literal = rewriting.literal(ones);
   if (!source || !literal || !("uniform" in literal)) return undefined;
   const [n, c, h, w] = source.shape as Four;
   const plain =
     inputs.length === 2 && !attributes.transA && !attributes.transB && !("alpha" in attributes);
-  if (!plain || !sameShape(ones.shape, [1, n * h * w])) return undefined;
+  const each = sameShape(positions.shape, [n * h * w, c])
+    ? "channel"
+    : sameShape(positions.shape, [n, h * w * c]) && "element";
+  if (!plain || !each || ones.shape[0] !== 1) return undefined;
   const row = rewriting.constant({ uniform: literal.uniform }, [1, n], "float32");
   const images = reshape(rewriting, source, [n, c * h * w]);
-  const byImage = rewriting.emit("Gemm", [row, images], [1, c * h * w], "float32", {
+  const image = rewriting.emit("Gemm", [row, images], [1, c * h * w], "float32", {
     transA: 0,
     transB: 0,
   });
-  const sums = rewriting.emit(
+  if (each === "element")
+    return channelsLast(rewriting, reshape(rewriting, image, [1, c, h, w]), result.shape, blocked);
+  const channels = rewriting.emit(
     "ReduceSum",
-    [reshape(rewriting, byImage, [c / blockSize, h * w, blockSize]), list(rewriting, [1])],
+    [reshape(rewriting, image, [c / blockSize, h * w, blockSize]), list(rewriting, [1])],
     [c / blockSize, blockSize],
     "float32",
     { keepdims: 0 },
   );
-  return reshape(rewriting, sums, outputs[0]!.shape);
+  return reshape(rewriting, channels, result.shape);
 }

@@ -61,7 +61,7 @@ interface Case {
   readonly after: readonly string[];
 }
 
-const images = [2, 3, 2, 32];
+const images: readonly [number, number, number, number] = [2, 3, 2, 32];
 /** 0 without a blocked layout, which the cases below cannot do without. */
 const blockSize = (await probeBlockSize(await loadOnnxRuntime())) ?? 0;
 const row = (g: OnnxBuilder, step: number): Value =>
@@ -127,6 +127,34 @@ const cases: readonly Case[] = [
     },
     before: ["ReorderInput", "ReorderOutput", "Reshape", "Gemm"],
     after: ["ReorderInput", "Reshape", "Gemm", "Reshape", "ReduceSum", "Reshape"],
+  },
+  {
+    title: "the mean image is one, and goes on into a convolution",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const [n, h, w, c] = images;
+      const rows = g.reshape(fromBlocked(g, toBlocked(g, x)), [n, h * w * c]);
+      const mean = g.reshape(g.gemm(g.uniform(1 / n, [1, n]), rows), [1, h, w, c]);
+      return fromBlocked(g, toBlocked(g, mean));
+    },
+    before: [
+      ...["ReorderInput", "ReorderOutput", "Reshape", "Gemm", "Reshape", "ReorderInput"],
+      "ReorderOutput",
+    ],
+    after: ["ReorderInput", "Reshape", "Gemm", "Reshape", "ReorderOutput"],
+  },
+  {
+    title: "the same elements under other axes are reordered anew",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const [n, h, w, c] = images;
+      const other = g.reshape(fromBlocked(g, toBlocked(g, x)), [n, w, h, c]);
+      return fromBlocked(g, toBlocked(g, other));
+    },
+    before: ["ReorderInput", "ReorderOutput", "Reshape", "ReorderInput", "ReorderOutput"],
+    after: ["ReorderInput", "ReorderOutput", "Reshape", "ReorderInput", "ReorderOutput"],
   },
   {
     title: "other broadcasts, unequal weights of positions, and joined channels stay",
