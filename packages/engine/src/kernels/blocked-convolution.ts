@@ -5,12 +5,13 @@
 import type { backend_util } from "@tensorflow/tfjs-core";
 import type { Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
-import { blockedConv, fromBlocked, toBlocked } from "../onnx/nchwc.js";
+import { fromBlocked, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
+import { convolveBlocked } from "./side-by-side.js";
 
 type Window = backend_util.Conv2DInfo;
 
-/** y [N, H', W', O] = x [N, H, W, I] * filter [kh, kw, I, O]. O is a multiple of the block, and so is I unless it is
- *  below one block: such an x stays unblocked, channels first. */
+/** y [N, H', W', O] = x [N, H, W, I] * filter [kh, kw, I, O]. Channels are made up to whole blocks with zeros, but fewer
+ *  inputs than a block stay unblocked, channels first. Refused where most of the work would be on zeros. */
 export function blockedConvolution(
   g: OnnxBuilder,
   x: Value,
@@ -18,22 +19,25 @@ export function blockedConvolution(
   window: Window,
 ): Value | undefined {
   const block = g.blockSize;
-  const { inChannels, outChannels, batchSize, outHeight, outWidth, padInfo } = window;
-  if (block === undefined || outChannels % block !== 0) return undefined;
-  const few = inChannels < block;
-  if (!few && inChannels % block !== 0) return undefined;
+  const { batchSize, outHeight, outWidth, padInfo } = window;
+  if (block === undefined) return undefined;
+  const few = window.inChannels < block;
+  const inChannels = few ? window.inChannels : wholeBlocks(window.inChannels, block);
+  const outChannels = wholeBlocks(window.outChannels, block);
+  if (!worthFilling(window, inChannels, outChannels)) return undefined;
   const { filterHeight: kh, filterWidth: kw, strideHeight, strideWidth } = window;
+  const filled = withZeros(g, filter, inChannels, outChannels);
   const outputs = [outChannels / block, block];
   // In memory: [O / B, I / B, kh, kw, B of I, B of O], or [O / B, I, kh, kw, B of O].
   const arranged = few
-    ? g.transpose(g.reshape(filter, [kh, kw, inChannels, ...outputs]), [3, 2, 0, 1, 4])
+    ? g.transpose(g.reshape(filled, [kh, kw, inChannels, ...outputs]), [3, 2, 0, 1, 4])
     : g.transpose(
-        g.reshape(filter, [kh, kw, inChannels / block, block, ...outputs]),
+        g.reshape(filled, [kh, kw, inChannels / block, block, ...outputs]),
         [4, 2, 0, 1, 3, 5],
       );
   const weights = g.reshape(arranged, [outChannels, inChannels, kh, kw]);
   const images = few ? g.transpose(x, [0, 3, 1, 2]) : toBlocked(g, x);
-  const y = blockedConv(g, images, weights, [batchSize, outChannels, outHeight, outWidth], {
+  const y = convolveBlocked(g, images, weights, [batchSize, outChannels, outHeight, outWidth], {
     kernel_shape: [kh, kw],
     pads: [
       padInfo.top,
@@ -50,7 +54,23 @@ export function blockedConvolution(
     strides: [strideHeight, strideWidth],
     dilations: [window.dilationHeight, window.dilationWidth],
   });
-  return fromBlocked(g, y);
+  return fromBlocked(g, y, window.outChannels);
+}
+
+/** Whether at least `leastShare` of the products are not with zeros that fill blocks up. 128 images of 16x16, 3x3:
+ *  20 -> 20 channels in 20.5 ms where the gathered product takes 28.6, and the input's gradient in 14.6 instead of 49.8;
+ *  18 -> 36 in 26.6 and 25.6 instead of 38.7 and 60.8; the gradient of 1 -> 32 in 12.3 instead of 5.8. */
+const worthFilling = (window: Window, inChannels: number, outChannels: number): boolean =>
+  window.inChannels * window.outChannels >= leastShare * inChannels * outChannels;
+
+const leastShare = 0.3;
+
+/** A filter [kh, kw, I, O] with zeros for more channels. */
+function withZeros(g: OnnxBuilder, filter: Value, inputs: number, outputs: number): Value {
+  const [, , i, o] = filter.shape as [number, number, number, number];
+  if (i === inputs && o === outputs) return filter;
+  const none = [0, 0] as const;
+  return g.pad(filter, [none, none, [0, inputs - i], [0, outputs - o]], g.uniform(0));
 }
 
 /** Zeros that the last of `out` windows needs. Not always tfjs's padding: where that is one number, tfjs finds both
@@ -98,8 +118,8 @@ function phasesOf(axis: {
 }
 
 /** dx [N, H, W, I] of dy [N, H', W', O]. By a stride, each phase of rows and columns is a convolution of its own, and a
- *  Gather puts the phases into order. Both channel counts are multiples of the block; refused where the padding is
- *  larger than the filter, so that rows of dy met no pixel. */
+ *  Gather puts the phases into order. Channels are made up to whole blocks with zeros; refused where most of the work
+ *  would be on those, and where the padding is larger than the filter, so that rows of dy met no pixel. */
 export function blockedInputGradient(
   g: OnnxBuilder,
   dy: Value,
@@ -107,9 +127,11 @@ export function blockedInputGradient(
   window: Window,
 ): Value | undefined {
   const block = g.blockSize;
-  const { batchSize, inChannels, outChannels, inHeight, inWidth } = window;
-  if (block === undefined || inChannels % block !== 0 || outChannels % block !== 0)
-    return undefined;
+  const { batchSize, inHeight, inWidth } = window;
+  if (block === undefined) return undefined;
+  const inChannels = wholeBlocks(window.inChannels, block);
+  const outChannels = wholeBlocks(window.outChannels, block);
+  if (!worthFilling(window, inChannels, outChannels)) return undefined;
   const { filterHeight: kh, filterWidth: kw, padInfo } = window;
   const rows = phasesOf({
     size: inHeight,
@@ -134,7 +156,14 @@ export function blockedInputGradient(
   // In memory: [I / B, O / B, taps, B of O, B of I].
   const byTap = g.reshape(
     g.transpose(
-      g.reshape(filter, [kh, kw, inChannels / block, block, outChannels / block, block]),
+      g.reshape(withZeros(g, filter, inChannels, outChannels), [
+        kh,
+        kw,
+        inChannels / block,
+        block,
+        outChannels / block,
+        block,
+      ]),
       [2, 4, 0, 1, 5, 3],
     ),
     [inChannels / block, outChannels / block, kh * kw, block * block],
@@ -156,7 +185,7 @@ export function blockedInputGradient(
       const kernelShape = [row.taps.length, column.taps.length];
       const picked = g.gather(byTap, g.dense(taps, [taps.length], "int32"), 2);
       const weights = g.reshape(picked, [inChannels, outChannels, ...kernelShape]);
-      const part = blockedConv(g, source, weights, [batchSize, inChannels, h, w], {
+      const part = convolveBlocked(g, source, weights, [batchSize, inChannels, h, w], {
         kernel_shape: kernelShape,
         pads: [row.before, column.before, row.after, column.after],
         dilations: [row.dilation, column.dilation],
@@ -169,5 +198,6 @@ export function blockedInputGradient(
     parts.length === 1
       ? only
       : g.gather(g.concat(parts, 1), g.dense(order, [order.length], "int32"), 1);
-  return fromBlocked(g, g.reshape(together, [batchSize, inChannels, inHeight, inWidth]));
+  const dx = g.reshape(together, [batchSize, inChannels, inHeight, inWidth]);
+  return fromBlocked(g, dx, window.inChannels);
 }

@@ -14,6 +14,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { sameShape, sizeOf, type Shape, type Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
+import { blockedPool, fromBlocked, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
 import { transposedAttributes, type Window } from "./convolution.js";
 import { kernel, refuse } from "./kernel.js";
 
@@ -39,6 +40,21 @@ const toFirst = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]
 const toLast = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
 const firstShape = ([n, h, w, c]: Four): Four => [n, c, h, w];
 
+/** Whether these channels are pooled in blocks: where they fill at least half of them. */
+const inBlocks = (g: OnnxBuilder, { inChannels }: Window): boolean =>
+  g.blockSize !== undefined && wholeBlocks(inChannels, g.blockSize) <= 2 * inChannels;
+
+/** The maxima alone, or the means over what lies in the image. */
+function pool(g: OnnxBuilder, op: "MaxPool" | "AveragePool", x: Value, window: Window): Value {
+  const [n, channels, h, w] = firstShape(window.outShape);
+  if (inBlocks(g, window)) {
+    const source = toBlocked(g, x);
+    const y = blockedPool(g, op, source, [n, source.shape[1]!, h, w], attributes(window));
+    return fromBlocked(g, y, channels);
+  }
+  return toLast(g, g.op(op, [toFirst(g, x)], [n, channels, h, w], "float32", attributes(window)));
+}
+
 /** The maxima, and where in the whole channels-first input each was found: the first of equals. */
 function maxPool(g: OnnxBuilder, x: Value, window: Window): [Value, Value] {
   const shape = firstShape(window.outShape);
@@ -62,7 +78,10 @@ export const pooling = {
         pad,
         dimRoundingMode,
       } as MaxPoolAttrs);
-      return copies(window) ? g.unary("Identity", x) : toLast(g, maxPool(g, x, window)[0]);
+      if (copies(window)) return g.unary("Identity", x);
+      return inBlocks(g, window)
+        ? pool(g, "MaxPool", x, window)
+        : toLast(g, maxPool(g, x, window)[0]);
     },
   ),
   // The places come from pooling again; as a common subexpression that costs nothing. `output` is not needed.
@@ -100,11 +119,7 @@ export const pooling = {
         dimRoundingMode,
       } as MaxPoolAttrs);
       if (copies(window)) return g.unary("Identity", x);
-      const y = g.op("AveragePool", [toFirst(g, x)], firstShape(window.outShape), "float32", {
-        ...attributes(window),
-        count_include_pad: 0,
-      });
-      return toLast(g, y);
+      return pool(g, "AveragePool", x, window);
     },
   ),
   // As tfjs has it: dy over the whole window's size, padding or not. Each channel by itself is one image of one

@@ -102,8 +102,8 @@ describe("each lowered kernel gives what tfjs's cpu backend gives", () => {
     });
 });
 
-describe("gathered convolutions give the same where the engine would take blocked ones", () => {
-  for (const kernel of ["Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "FusedConv2D"])
+describe("without the blocked layout convolutions and pooling give the same", () => {
+  for (const kernel of Object.keys(samples).filter((name) => /Conv2d|Conv2D|Pool/.test(name)))
     test.each(samples[kernel]!)(`${kernel}: $title`, async (sample) => {
       await compare(kernel, sample, gathered);
     });

@@ -159,6 +159,8 @@ const geometries: readonly Geometry[] = [
   ],
   ["from few channels to a block", [2, 6, 6, 3], [4, 4, 3, 16], [2, 2], 1],
   ["from one block and a half", [1, 4, 4, 24], [3, 3, 24, 16], [1, 1], 1],
+  ["parts of blocks, 3x3 by 2", [2, 5, 6, 12], [3, 3, 12, 28], [2, 2], 1],
+  ["parts of blocks, no multiples of four", [1, 5, 4, 18], [2, 3, 18, 13], [1, 1], "same"],
   ["a large batch", [64, 3, 4, 16], [2, 2, 16, 16], [2, 2], 1],
   // The filter's gradient runs over blocks of images: whole ones and parts, one band of positions and several.
   ["a block and a part of images", [20, 5, 4, 32], [3, 3, 32, 16], [2, 2], "same"],
@@ -166,6 +168,9 @@ const geometries: readonly Geometry[] = [
   ["images in part of a block, channels between blocks", [4, 4, 5, 20], [3, 3, 20, 16], [1, 1], 1],
   ["many positions", [4, 20, 18, 3], [3, 3, 3, 16], [1, 1], "same"],
   ["many positions, by two, rows left over", [4, 42, 38, 2], [3, 2, 2, 16], [2, 2], "valid"],
+  // Heavy kernels over small images, which lie side by side then.
+  ["a heavy kernel", [4, 2, 3, 128], [3, 3, 128, 256], [1, 1], "same"],
+  ["a heavy kernel by two", [2, 4, 4, 256], [3, 3, 256, 256], [2, 2], 1],
   [
     "blocks of images, uneven padding beyond the filter",
     [4, 4, 4, 16],
@@ -276,9 +281,13 @@ const pools = [
   ["3x3 by 2, overlapping", [2, 7, 7, 2], [3, 3], [2, 2], "valid"],
   ["2x3 by 2 and 1, rows left over", [1, 5, 6, 2], [2, 3], [2, 1], "valid"],
 ] as const;
-const paddedPool = ["3x3 by 2 with padding 1", [2, 8, 6, 3], [3, 3], [2, 2], 1] as const;
+const paddedPools = [
+  ["3x3 by 2 with padding 1", [2, 8, 6, 3], [3, 3], [2, 2], 1],
+  ["blocks of channels, 3x3 by 2 with padding 1", [2, 7, 6, 16], [3, 3], [2, 2], 1],
+  ["parts of blocks, 2x3 by 1 and 2, same", [1, 5, 6, 21], [2, 3], [1, 2], "same"],
+] as const;
 const pooling = (run: Pool): Sample[] =>
-  [...pools, paddedPool].map(([title, shape, size, strides, pad]) => ({
+  [...pools, ...paddedPools].map(([title, shape, size, strides, pad]) => ({
     title,
     inputs: [images(...(shape as [number, number, number, number]))],
     run: (x) => run(x as tf.Tensor4D, [...size], [...strides], pad),
@@ -1158,7 +1167,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       valuesOnly: "tfjs's gradient goes by the padding that its value forgets",
     },
   ],
-  AvgPoolGrad: [...pools, paddedPool].map(([title, shape, filterSize, strides, pad]) => {
+  AvgPoolGrad: [...pools, ...paddedPools].map(([title, shape, filterSize, strides, pad]) => {
     const { outShape } = tf.backend_util.computePool2DInfo(
       [...shape],
       [...filterSize],

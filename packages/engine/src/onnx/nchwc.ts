@@ -1,5 +1,9 @@
 /** onnxruntime's blocked layout: an image batch [N, C, H, W] lies in memory as [N, C / B, H, W, B], so that one
- *  register holds B channels of a pixel. Its operators are internal to onnxruntime; an engine asks for them at load. */
+ *  register holds B channels of a pixel. Channels that do not fill the last block are made up to it: a reordering to
+ *  the layout fills up with zeros, one back leaves the rest out. Its operators are internal to onnxruntime; an engine
+ *  asks for them at load. What they take, found by running them (1.30): every operator whole blocks of channels, but
+ *  Conv also fewer than one, unblocked; a Conv in groups such whose channels fill blocks on both sides, or one channel
+ *  each; pooling no dilations and no places. */
 import type { Shape, Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "./builder.js";
 
@@ -8,25 +12,42 @@ export const nchwc = "com.microsoft.nchwc";
 
 type Four = [number, number, number, number];
 
-/** Shape [N, C, H, W] of the blocked form of [N, H, W, C]. */
-const blockedShape = ([n, h, w, c]: Four): Four => [n, c, h, w];
+/** Channels made up to whole blocks. */
+export const wholeBlocks = (channels: number, block: number): number =>
+  Math.ceil(channels / block) * block;
 
-/** x [N, H, W, C] in the blocked layout: [N, C, H, W]. C is a multiple of the block. */
-export const toBlocked = (g: OnnxBuilder, x: Value): Value =>
-  g.op("ReorderInput", [x], blockedShape(x.shape as Four), x.dtype, { channels_last: 1 }, nchwc);
+/** ReorderInput takes multiples of so many channels. */
+const reorderedAtOnce = 4;
 
-/** A blocked [N, C, H, W] as [N, H, W, C]. */
-export function fromBlocked(g: OnnxBuilder, x: Value): Value {
-  const [n, c, h, w] = x.shape as Four;
-  return g.op(
-    "ReorderOutput",
-    [x],
-    [n, h, w, c],
-    x.dtype,
-    { channels: c, channels_last: 1 },
-    nchwc,
-  );
+/** x [N, H, W, C] in the blocked layout: [N, C in whole blocks, H, W]. */
+export function toBlocked(g: OnnxBuilder, x: Value): Value {
+  const [n, h, w, c] = x.shape as Four;
+  const shape = [n, wholeBlocks(c, g.blockSize ?? 1), h, w];
+  const none = [0, 0] as const;
+  const missing = wholeBlocks(c, reorderedAtOnce) - c;
+  const whole = missing === 0 ? x : g.pad(x, [none, none, none, [0, missing]], g.uniform(0));
+  return g.op("ReorderInput", [whole], shape, x.dtype, { channels_last: 1 }, nchwc);
 }
+
+/** The first channels of a blocked [N, C, H, W] as [N, H, W, channels]; all of them when left out. */
+export function fromBlocked(g: OnnxBuilder, x: Value, channels = x.shape[1]!): Value {
+  const [n, , h, w] = x.shape as Four;
+  const attributes = { channels, channels_last: 1 };
+  return g.op("ReorderOutput", [x], [n, h, w, channels], x.dtype, attributes, nchwc);
+}
+
+/** Windows over blocked x [N, C, H, W]: their maxima, or their means over what lies in the image. */
+export const blockedPool = (
+  g: OnnxBuilder,
+  op: "MaxPool" | "AveragePool",
+  x: Value,
+  shape: Shape,
+  attributes: {
+    readonly kernel_shape: readonly number[];
+    readonly pads: readonly number[];
+    readonly strides: readonly number[];
+  },
+): Value => g.op(op, [x], shape, x.dtype, attributes, nchwc);
 
 /** A convolution of blocked x [N, C, H, W], or of unblocked x with fewer channels than a block. */
 export function blockedConv(

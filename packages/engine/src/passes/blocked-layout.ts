@@ -6,38 +6,59 @@ import { list, rewriteNodes, type Pass, type Rewriting } from "./rewrite-nodes.j
 const unary = ["Relu", "HardSigmoid", "Sigmoid", "Tanh", "Exp", "Sqrt", "Neg", "Abs", "Reciprocal"];
 const binary = ["Add", "Sub", "Mul", "Div", "Max", "Min"];
 
+/** Operators that make of the zeros behind the last channel what is not finite, or grows beyond it when repeated: times
+ *  a weight of 0 that is not 0 any more. */
+const unsafeInMargin = ["Exp", "Reciprocal"];
+
+/** Means and maxima over all positions of each image. */
+const overPositions: Readonly<Record<string, string>> = {
+  ReduceMean: "GlobalAveragePool",
+  ReduceMax: "GlobalMaxPool",
+};
+
 type Four = [number, number, number, number];
 
-/** Keeps what comes out of a blocked convolution in its layout for as long as the operations allow: elementwise ones,
- *  also with one number for each channel (as a convolution of 1x1 and one channel a group, which is one pass over the
- *  batch), and sums over all positions or all images. A reordering back is left for everything else; of those that nothing needs any
- *  more, dead code takes care. Refused: channels-last operands only, and broadcasts other than of scalars and channels. */
+/** A batch in the blocked layout, [N, C in whole blocks, H, W], and how many of its channels count. */
+interface Blocked {
+  readonly value: Value;
+  readonly channels: number;
+}
+
+/** Keeps what comes out of a blocked operator in its layout for as long as the operations allow: elementwise ones, also
+ *  with one number for each channel (as a convolution of 1x1 and one channel a group, which is one pass over the
+ *  batch), sums over all positions or all images, and means and maxima over each image. A transpose between channels first and last around it becomes
+ *  a reordering. A reordering back is left for everything else; of those that nothing needs any more, dead code takes
+ *  care. Refused: broadcasts other than of scalars and channels, and operations that the zeros behind the last channel
+ *  would not survive. */
 export const blockedLayout = (blockSize: number): Pass => ({
   name: "blocked layout",
   run(graph) {
     /** The blocked value that has the elements of a channels-last one. */
-    const blocked = new Map<Value, Value>();
+    const blocked = new Map<Value, Blocked>();
     return rewriteNodes(graph, (node, rewriting) => {
       const [x] = node.inputs as [Value | undefined];
       const [y] = node.outputs as [Value];
+      const source = x && blocked.get(x);
       if (node.domain === nchwc) {
-        if (node.op === "ReorderOutput" && node.attributes.channels_last === 1) blocked.set(y, x!);
-        if (node.op === "ReorderInput" && node.attributes.channels_last === 1) {
-          const own = blocked.get(x!);
-          return own && sameShape(own.shape, y.shape) ? own : undefined;
-        }
-        return undefined;
+        const last = node.attributes.channels_last === 1;
+        if (node.op === "ReorderOutput" && last)
+          blocked.set(y, { value: x!, channels: y.shape[3]! });
+        if (node.op !== "ReorderInput" || !last) return undefined;
+        if (source && sameShape(source.value.shape, y.shape)) return source.value;
+        return fromChannelsFirst(node, rewriting);
       }
       if (node.domain !== "") return undefined;
-      const source = x && blocked.get(x);
       if (node.op === "Reshape" && source) {
-        const [n, c, h, w] = source.shape as Four;
-        if (y.shape.at(-1) === c || sameShape(y.shape, [n, h * w * c])) blocked.set(y, source);
+        const [n, , h, w] = source.value.shape as Four;
+        const images = sameShape(y.shape, [n, h * w * source.channels]);
+        if (y.shape.at(-1) === source.channels || images) blocked.set(y, source);
         return undefined;
       }
+      if (node.op === "Transpose") return source && toChannelsFirst(node, rewriting, source);
       if (node.op === "Gemm") return sums(node, rewriting, blocked, blockSize);
+      if (node.op in overPositions) return source && pooled(node, rewriting, source);
       const result = unary.includes(node.op)
-        ? source && rewriting.emit(node.op, [source], source.shape, y.dtype, node.attributes)
+        ? source && elementwiseUnary(node, rewriting, source)
         : binary.includes(node.op)
           ? elementwise(node, rewriting, blocked)
           : undefined;
@@ -47,24 +68,25 @@ export const blockedLayout = (blockSize: number): Pass => ({
   },
 });
 
-/** A blocked value in channels-last order under `shape`, remembered. */
+/** A blocked batch in channels-last order under `shape`, remembered. */
 function channelsLast(
   rewriting: Rewriting,
-  x: Value,
+  source: Blocked,
   shape: readonly number[],
-  blocked: Map<Value, Value>,
+  blocked: Map<Value, Blocked>,
 ): Value {
-  const [n, c, h, w] = x.shape as Four;
+  const { value, channels } = source;
+  const [n, , h, w] = value.shape as Four;
   const back = rewriting.emit(
     "ReorderOutput",
-    [x],
-    [n, h, w, c],
-    x.dtype,
-    { channels: c, channels_last: 1 },
+    [value],
+    [n, h, w, channels],
+    value.dtype,
+    { channels, channels_last: 1 },
     nchwc,
   );
   const stand = reshape(rewriting, back, shape);
-  blocked.set(stand, x);
+  blocked.set(stand, source);
   return stand;
 }
 
@@ -74,61 +96,150 @@ function reshape(rewriting: Rewriting, x: Value, shape: readonly number[]): Valu
     : rewriting.emit("Reshape", [x, list(rewriting, shape)], shape, x.dtype);
 }
 
+const hasMargin = ({ value, channels }: Blocked): boolean => value.shape[1] !== channels;
+
+const permIs = ({ attributes }: GraphNode, perm: readonly number[]): boolean =>
+  sameShape(attributes.perm as readonly number[], perm);
+
+/** ReorderInput of a transposed channels-first batch takes that batch as it is. */
+function fromChannelsFirst(
+  { inputs, outputs }: GraphNode,
+  rewriting: Rewriting,
+): Value | undefined {
+  const before = rewriting.producer(inputs[0]!);
+  if (before?.op !== "Transpose" || !permIs(before, [0, 2, 3, 1])) return undefined;
+  const { shape, dtype } = outputs[0]!;
+  return rewriting.emit("ReorderInput", before.inputs, shape, dtype, { channels_last: 0 }, nchwc);
+}
+
+function toChannelsFirst(
+  node: GraphNode,
+  rewriting: Rewriting,
+  { value, channels }: Blocked,
+): Value | undefined {
+  const { shape, dtype } = node.outputs[0]!;
+  const [n, , h, w] = value.shape as Four;
+  if (!permIs(node, [0, 3, 1, 2]) || !sameShape(shape, [n, channels, h, w])) return undefined;
+  const attributes = { channels, channels_last: 0 };
+  return rewriting.emit("ReorderOutput", [value], shape, dtype, attributes, nchwc);
+}
+
+/** A mean or maximum over the axes between the first and the last. */
+function pooled(
+  { op, inputs, outputs }: GraphNode,
+  rewriting: Rewriting,
+  { value, channels }: Blocked,
+): Value | undefined {
+  const [x, axes] = inputs as [Value, Value];
+  const [n, c] = value.shape as Four;
+  const literal = rewriting.literal(axes);
+  const over = literal && ("dense" in literal ? Array.from(literal.dense) : [literal.uniform]);
+  const between = x.shape.map((_, axis) => axis).slice(1, -1);
+  if (!over || x.shape[0] !== n || !sameShape(over, between)) return undefined;
+  const means = rewriting.emit(overPositions[op]!, [value], [n, c, 1, 1], x.dtype, {}, nchwc);
+  const rows = reshape(rewriting, means, [n, c]);
+  return reshape(rewriting, first(rewriting, rows, channels), outputs[0]!.shape);
+}
+
+/** The first columns of [N, C]. */
+function first(rewriting: Rewriting, rows: Value, columns: number): Value {
+  const [n, c] = rows.shape as [number, number];
+  if (c === columns) return rows;
+  const bounds = [[0], [columns], [1]].map((bound) => list(rewriting, bound));
+  return rewriting.emit("Slice", [rows, ...bounds], [n, columns], rows.dtype);
+}
+
+function elementwiseUnary(
+  { op, attributes, outputs }: GraphNode,
+  rewriting: Rewriting,
+  source: Blocked,
+): Blocked | undefined {
+  if (hasMargin(source) && unsafeInMargin.includes(op)) return undefined;
+  const { value, channels } = source;
+  const { dtype } = outputs[0]!;
+  return { value: rewriting.emit(op, [value], value.shape, dtype, attributes), channels };
+}
+
 /** An operation of two operands in the blocked layout, if one of them is blocked and the other fits. */
 function elementwise(
   node: GraphNode,
   rewriting: Rewriting,
-  blocked: ReadonlyMap<Value, Value>,
-): Value | undefined {
+  blocked: ReadonlyMap<Value, Blocked>,
+): Blocked | undefined {
   const [y] = node.outputs as [Value];
-  const operands = node.inputs as [Value, Value];
-  const guide = blocked.get(operands[0]) ?? blocked.get(operands[1]);
-  if (!guide || y.dtype !== "float32" || sizeOf(y.shape) !== sizeOf(guide.shape)) return undefined;
-  const [n, c, h, w] = guide.shape as Four;
-  if (y.shape.at(-1) !== c) return undefined;
+  const [a, b] = node.inputs as [Value, Value];
+  const guide = blocked.get(a) ?? blocked.get(b);
+  if (!guide || y.dtype !== "float32") return undefined;
+  const { channels: c, value: batch } = guide;
+  const [n, , h, w] = batch.shape as Four;
+  const size = n * h * w * c;
+  if (sizeOf(y.shape) !== size || y.shape.at(-1) !== c) return undefined;
   const isScalar = (value: Value): boolean => sizeOf(value.shape) === 1;
   const isRow = (value: Value): boolean => sizeOf(value.shape) === c && value.shape.at(-1) === c;
+  if (node.op === "Div" && hasMargin(guide) && !isScalar(b) && !isRow(b)) return undefined;
   const whole = (value: Value): Value | undefined => {
     const own = blocked.get(value);
-    if (own) return sameShape(own.shape, guide.shape) ? own : undefined;
+    if (own) return sameShape(own.value.shape, batch.shape) ? own.value : undefined;
     if (isScalar(value)) return reshape(rewriting, value, []);
-    if (sizeOf(value.shape) !== sizeOf(guide.shape)) return undefined;
+    if (sizeOf(value.shape) !== size) return undefined;
     const last = reshape(rewriting, value, [n, h, w, c]);
     return rewriting.emit(
       "ReorderInput",
       [last],
-      guide.shape,
+      batch.shape,
       value.dtype,
       { channels_last: 1 },
       nchwc,
     );
   };
-  const [a, b] = operands;
-  if (isRow(b) && !isScalar(b) && blocked.has(a))
-    return withChannels(rewriting, node.op, blocked.get(a)!, b);
+  const withRow = (of: Value, row: Value): Blocked | undefined => {
+    const value = withChannels(rewriting, node.op, blocked.get(of)!, row);
+    return value && { value, channels: c };
+  };
+  if (isRow(b) && !isScalar(b) && blocked.has(a)) return withRow(a, b);
   if (isRow(a) && !isScalar(a) && blocked.has(b) && (node.op === "Add" || node.op === "Mul"))
-    return withChannels(rewriting, node.op, blocked.get(b)!, a);
+    return withRow(b, a);
   const [left, right] = [whole(a), whole(b)];
   if (!left || !right) return undefined;
-  return rewriting.emit(node.op, [left, right], guide.shape, y.dtype, node.attributes);
+  const value = rewriting.emit(node.op, [left, right], batch.shape, y.dtype, node.attributes);
+  return { value, channels: c };
 }
 
 /** x op row: a convolution of each channel with one weight, plus one shift. */
-function withChannels(rewriting: Rewriting, op: string, x: Value, row: Value): Value | undefined {
+function withChannels(
+  rewriting: Rewriting,
+  op: string,
+  { value: x, channels }: Blocked,
+  row: Value,
+): Value | undefined {
   const c = x.shape[1]!;
-  const numbers = reshape(rewriting, row, [c]);
+  const numbers = reshape(rewriting, row, [channels]);
   const one = (): Value => rewriting.constant({ uniform: 1 }, [c, 1, 1, 1], "float32");
-  const own = (name: string): Value => rewriting.emit(name, [numbers], [c], "float32");
+  const own = (name: string): Value => rewriting.emit(name, [numbers], [channels], "float32");
+  const filled = (value: Value): Value =>
+    c === channels
+      ? value
+      : rewriting.emit(
+          "Pad",
+          [
+            value,
+            list(rewriting, [0, c - channels]),
+            rewriting.constant({ uniform: 0 }, [], "float32"),
+          ],
+          [c],
+          "float32",
+          { mode: "constant" },
+        );
   const affine = (weights: Value, shift?: Value): Value =>
     rewriting.emit(
       "Conv",
-      shift ? [x, weights, shift] : [x, weights],
+      shift ? [x, weights, filled(shift)] : [x, weights],
       x.shape,
       x.dtype,
       { group: c, kernel_shape: [1, 1] },
       nchwc,
     );
-  const asWeights = (value: Value): Value => reshape(rewriting, value, [c, 1, 1, 1]);
+  const asWeights = (value: Value): Value => reshape(rewriting, filled(value), [c, 1, 1, 1]);
   switch (op) {
     case "Add":
       return affine(one(), numbers);
@@ -148,7 +259,7 @@ function withChannels(rewriting: Rewriting, op: string, x: Value, row: Value): V
 function sums(
   { inputs, outputs, attributes }: GraphNode,
   rewriting: Rewriting,
-  blocked: Map<Value, Value>,
+  blocked: Map<Value, Blocked>,
   blockSize: number,
 ): Value | undefined {
   const [ones, positions] = inputs as [Value, Value];
@@ -156,27 +267,31 @@ function sums(
   const source = blocked.get(positions);
   const literal = rewriting.literal(ones);
   if (!source || !literal || !("uniform" in literal)) return undefined;
-  const [n, c, h, w] = source.shape as Four;
+  const { channels } = source;
+  const [n, c, h, w] = source.value.shape as Four;
   const plain =
     inputs.length === 2 && !attributes.transA && !attributes.transB && !("alpha" in attributes);
-  const each = sameShape(positions.shape, [n * h * w, c])
+  const each = sameShape(positions.shape, [n * h * w, channels])
     ? "channel"
-    : sameShape(positions.shape, [n, h * w * c]) && "element";
+    : sameShape(positions.shape, [n, h * w * channels]) && "element";
   if (!plain || !each || ones.shape[0] !== 1) return undefined;
   const row = rewriting.constant({ uniform: literal.uniform }, [1, n], "float32");
-  const images = reshape(rewriting, source, [n, c * h * w]);
+  const images = reshape(rewriting, source.value, [n, c * h * w]);
   const image = rewriting.emit("Gemm", [row, images], [1, c * h * w], "float32", {
     transA: 0,
     transB: 0,
   });
-  if (each === "element")
-    return channelsLast(rewriting, reshape(rewriting, image, [1, c, h, w]), result.shape, blocked);
-  const channels = rewriting.emit(
+  if (each === "element") {
+    const value = reshape(rewriting, image, [1, c, h, w]);
+    return channelsLast(rewriting, { value, channels }, result.shape, blocked);
+  }
+  const ofChannels = rewriting.emit(
     "ReduceSum",
     [reshape(rewriting, image, [c / blockSize, h * w, blockSize]), list(rewriting, [1])],
     [c / blockSize, blockSize],
     "float32",
     { keepdims: 0 },
   );
-  return reshape(rewriting, channels, result.shape);
+  const all = reshape(rewriting, ofChannels, [1, c]);
+  return reshape(rewriting, first(rewriting, all, channels), result.shape);
 }

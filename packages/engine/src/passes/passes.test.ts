@@ -26,7 +26,7 @@ import { wideBroadcasts } from "./wide-broadcasts.js";
 /** y = f(x) with x [2, 3, 1] of float32. */
 function graphOf(build: (g: OnnxBuilder, x: Value) => Value, shape: Shape = [2, 3, 1]): Graph {
   const x = newValue(shape, "float32");
-  const g = new OnnxBuilder();
+  const g = new OnnxBuilder(blockSize || undefined);
   const y = build(g, x);
   return g.finish([{ name: "x", value: x }], [{ name: "y", value: y }]);
 }
@@ -175,6 +175,78 @@ const cases: readonly Case[] = [
     after: [
       ...["ReorderInput", "ReorderOutput", "Slice", "Reshape", "Gemm", "Reshape", "Relu"],
       ...["Reshape", "Mul", "Add", "Add"],
+    ],
+  },
+  {
+    title:
+      "means and maxima over each image stay in blocks, also of channels that do not fill them",
+    pass: layout,
+    shape: [2, 4, 2, 20],
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x), 20);
+      const means = g.reduce("ReduceMean", h, [1, 2], "drop");
+      const maxima = g.reduce("ReduceMax", g.reshape(h, [2, 8, 20]), [1], "keep");
+      return g.add(means, g.reshape(maxima, [2, 20]));
+    },
+    before: [
+      ...["ReorderInput", "ReorderOutput", "ReduceMean", "Reshape", "ReduceMax", "Reshape", "Add"],
+    ],
+    after: [
+      ...["ReorderInput", "GlobalAveragePool", "Reshape", "Slice"],
+      ...["GlobalMaxPool", "Reshape", "Slice", "Reshape", "Reshape", "Add"],
+    ],
+  },
+  {
+    title: "means over one axis or over images stay",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x));
+      const rows = g.reduce("ReduceMean", h, [1], "keep");
+      return g.add(rows, g.reduce("ReduceMax", g.reshape(h, [4, 3, 32]), [1], "keep"));
+    },
+    before: ["ReorderInput", "ReorderOutput", "ReduceMean", "Reshape", "ReduceMax", "Add"],
+    after: ["ReorderInput", "ReorderOutput", "ReduceMean", "Reshape", "ReduceMax", "Add"],
+  },
+  {
+    title: "transposes to and from channels first are reorderings",
+    pass: layout,
+    shape: [2, 3, 2, 20],
+    build: (g, x) => {
+      const first = g.transpose(fromBlocked(g, toBlocked(g, x), 20), [0, 3, 1, 2]);
+      const last = g.transpose(g.unary("Sin", first), [0, 2, 3, 1]);
+      return fromBlocked(g, toBlocked(g, last), 20);
+    },
+    before: [
+      ...["ReorderInput", "ReorderOutput", "Transpose", "Sin", "Transpose"],
+      ...["ReorderInput", "ReorderOutput"],
+    ],
+    after: ["ReorderInput", "ReorderOutput", "Sin", "ReorderInput", "ReorderOutput"],
+  },
+  {
+    title:
+      "channels that do not fill blocks take scales, shifts and sums, but no quotient of two batches",
+    pass: layout,
+    shape: [2, 3, 2, 20],
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x), 20);
+      const row = g.dense(
+        Array.from({ length: 20 }, (_, i) => i - 3.5),
+        [20],
+        "float32",
+      );
+      const y = g.unary("Relu", g.add(g.div(g.mul(h, row), g.uniform(4, [20])), g.uniform(0.25)));
+      const sums = g.gemm(g.uniform(1, [1, 12]), g.reshape(y, [12, 20]));
+      return g.add(g.div(y, h), sums);
+    },
+    before: [
+      ...["ReorderInput", "ReorderOutput", "Mul", "Div", "Add", "Relu", "Reshape", "Gemm"],
+      ...["Div", "Add"],
+    ],
+    after: [
+      ...["ReorderInput", "ReorderOutput", "Pad", "Reshape", "Conv", "Reciprocal", "Pad"],
+      ...["Reshape", "Conv", "Add", "Relu", "ReorderOutput", "Reshape", "Gemm"],
+      ...["Reshape", "ReduceSum", "Reshape", "Slice", "Div", "Add"],
     ],
   },
   {
