@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { withGradient } from "./with-gradient.js";
+import { compositeKernel } from "./composite-kernel.js";
 
 /** An activation by name; "gelu" is the exact form, as everywhere in timm. */
 export type Activation = "relu" | "gelu" | "gelu_tanh" | "quick_gelu" | "silu";
@@ -17,72 +17,149 @@ const activations: Record<Activation, (x: tf.Tensor) => tf.Tensor> = {
   silu,
 };
 
+/** Kernel of the Gaussian error linear units. */
+export const Gelu = "LejepaGelu";
+/** Operands of {@link Gelu}. */
+export interface GeluInputs {
+  /** Any shape. */
+  readonly x: tf.Tensor;
+}
+/** Attributes of {@link Gelu}. */
+export interface GeluAttrs {
+  /** "none": `gelu`; "tanh": `geluTanh`; "sigmoid": `quickGelu`. */
+  readonly approximation: "none" | "tanh" | "sigmoid";
+}
+
+/** Kernel of an input times a gate that it opens itself, y = x g(x): `silu`, and the Gaussian error linear units once
+ *  their constants are folded into the layers around them. */
+export const Gate = "LejepaGate";
+/** Operands of {@link Gate}. */
+export interface GateInputs {
+  /** Any shape. */
+  readonly x: tf.Tensor;
+}
+/** Attributes of {@link Gate}. */
+export interface GateAttrs {
+  /** g: "sigmoid" is sigmoid(x), "erf" is 1 + erf(x), "tanh" is sigmoid(x + c x^3), c = 0.044715 pi / 8. */
+  readonly gate: "sigmoid" | "erf" | "tanh";
+}
+
+/** y = x g(x): g from x, and dy/dx from x, g and y. */
+interface GateRule {
+  readonly open: (x: tf.Tensor) => tf.Tensor;
+  readonly slope: (x: tf.Tensor, gate: tf.Tensor, y: tf.Tensor) => tf.Tensor;
+}
+
+/** 2 sqrt(2 / pi), the factor of x in the tanh form as a sigmoid, and that of x^3 once it is folded into x. */
+const tanhFactor = 2 * Math.sqrt(2 / Math.PI);
+const cubic = 0.044715 / tanhFactor ** 2;
+
+const gates: Record<GateAttrs["gate"], GateRule> = {
+  sigmoid: {
+    open: (x) => tf.sigmoid(x),
+    slope: (_x, gate, y) => tf.add(gate, tf.mul(y, tf.sub(1, gate))),
+  },
+  erf: {
+    open: (x) => tf.add(tf.erf(x), 1),
+    // x times the derivative of erf is 2 x exp(-x^2) / sqrt(pi), its factor taken into the exponent to save a pass.
+    slope: (x, gate) =>
+      tf.add(gate, tf.mul(x, tf.exp(tf.sub(Math.log(2 / Math.sqrt(Math.PI)), tf.square(x))))),
+  },
+  tanh: {
+    open: (x) => tf.sigmoid(tf.mul(x, tf.add(tf.mul(tf.square(x), cubic), 1))),
+    slope: (x, gate, y) =>
+      tf.add(gate, tf.mul(tf.mul(y, tf.sub(1, gate)), tf.add(tf.mul(tf.square(x), 3 * cubic), 1))),
+  },
+};
+
+/** f(x) = outer h(inner x) with h(u) = u g(u): the gate behind each activation, and the factors around it. */
+interface FoldedGate {
+  readonly gate: GateAttrs["gate"];
+  readonly inner: number;
+  readonly outer: number;
+}
+
+const geluGates: Record<GeluAttrs["approximation"], FoldedGate> = {
+  none: { gate: "erf", inner: Math.SQRT1_2, outer: Math.SQRT1_2 },
+  tanh: { gate: "tanh", inner: tanhFactor, outer: 1 / tanhFactor },
+  sigmoid: { gate: "sigmoid", inner: 1.702, outer: 1 / 1.702 },
+};
+
+/** The gate of an activation with the factors that a layer before and a layer after it can absorb; undefined for ReLU,
+ *  which has neither. */
+export const foldedGate: Readonly<Record<Activation, FoldedGate | undefined>> = {
+  relu: undefined,
+  gelu: geluGates.none,
+  gelu_tanh: geluGates.tanh,
+  quick_gelu: geluGates.sigmoid,
+  silu: { gate: "sigmoid", inner: 1, outer: 1 },
+};
+
+const runGate = compositeKernel({
+  kernelName: Gate,
+  outputs: ["y", "opening"],
+  forward: ({ x }: GateInputs, { gate }: GateAttrs) => {
+    const opening = gates[gate].open(x);
+    return { y: tf.mul(x, opening), opening };
+  },
+  gradient: {
+    saves: ["x", "y", "opening"],
+    rule: ({ y: dy }, { x, y, opening }, { gate }) => ({
+      x: () => tf.mul(dy, gates[gate].slope(x, opening, y)),
+    }),
+  },
+});
+
+/** y = x g(x), see {@link GateAttrs}. */
+export function gated(x: tf.Tensor, gate: GateAttrs["gate"]): tf.Tensor {
+  return runGate({ x }, { gate })[0]!;
+}
+
+const runGelu = compositeKernel({
+  kernelName: Gelu,
+  outputs: ["y", "u", "opening"],
+  forward: ({ x }: GeluInputs, { approximation }: GeluAttrs) => {
+    const { gate, inner, outer } = geluGates[approximation];
+    const u = tf.mul(x, inner);
+    const opening = gates[gate].open(u);
+    return { y: tf.mul(u, tf.mul(opening, outer)), u, opening };
+  },
+  gradient: {
+    saves: ["u", "opening"],
+    rule: ({ y: dy }, { u, opening }, { approximation }) => ({
+      x: () => {
+        const { gate, inner, outer } = geluGates[approximation];
+        const slope = gates[gate].slope(u, opening, tf.mul(u, opening));
+        return tf.mul(dy, inner * outer === 1 ? slope : tf.mul(slope, inner * outer));
+      },
+    }),
+  },
+});
+
 /** Gaussian error linear unit, exact form (arXiv 1606.08415):
  *    y = x P(x),  P(x) = (1 + erf(x / sqrt 2)) / 2;   dy/dx = P(x) + x p(x),  p(x) = exp(-x^2 / 2) / sqrt(2 pi).
  *  Any shape. torch.nn.functional.gelu(x). */
 export function gelu(x: tf.Tensor): tf.Tensor {
-  return withGradient([x], (save) => {
-    const u = tf.mul(x, Math.SQRT1_2);
-    const cdf = tf.add(tf.mul(tf.erf(u), 0.5), 0.5);
-    save([u, cdf]);
-    return {
-      value: tf.mul(x, cdf),
-      gradient: (dy, saved) => {
-        const [u, cdf] = saved as [tf.Tensor, tf.Tensor];
-        // x p(x) = u exp(-u^2) / sqrt(pi), its factor taken into the exponent to save a pass.
-        const density = tf.exp(tf.sub(-0.5 * Math.log(Math.PI), tf.square(u)));
-        return [tf.mul(dy, tf.add(tf.mul(u, density), cdf))];
-      },
-    };
-  });
+  return runGelu({ x }, { approximation: "none" })[0]!;
 }
 
 /** The tanh form of the Gaussian error linear unit (arXiv 1606.08415), with b = 0.044715:
- *    y = x (1 + tanh z) / 2 = x sigmoid(2 z),  z = sqrt(2 / pi) (x + b x^3).
+ *    y = x (1 + tanh z) / 2 = x s,  z = sqrt(2 / pi) (x + b x^3),  s = sigmoid(2 z);
+ *    dy/dx = s + 2 sqrt(2 / pi) y (1 - s) (1 + 3 b x^2).
  *  Any shape. torch.nn.functional.gelu(x, approximate="tanh"). */
 export function geluTanh(x: tf.Tensor): tf.Tensor {
-  const linearFactor = 2 * Math.sqrt(2 / Math.PI);
-  const cubicFactor = 0.044715 * linearFactor;
-  return withGradient([x], (save) => {
-    const factor = tf.add(tf.mul(tf.square(x), cubicFactor), linearFactor);
-    const gate = tf.sigmoid(tf.mul(x, factor));
-    const y = tf.mul(x, gate);
-    save([x, gate, y]);
-    return {
-      value: y,
-      gradient: (dy, saved) => {
-        const [x, gate, y] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-        const slope = tf.add(tf.mul(tf.square(x), 3 * cubicFactor), linearFactor); // d(2z)/dx
-        return [tf.mul(dy, tf.add(gate, tf.mul(tf.mul(y, tf.sub(1, gate)), slope)))];
-      },
-    };
-  });
+  return runGelu({ x }, { approximation: "tanh" })[0]!;
 }
 
-/** x sigmoid(1.702 x), the sigmoid approximation of the Gaussian error linear unit (arXiv 1606.08415). Any shape. */
+/** The sigmoid form of the Gaussian error linear unit (arXiv 1606.08415):
+ *    y = x s,  s = sigmoid(k x),  k = 1.702;   dy/dx = s + k y (1 - s).
+ *  Any shape. */
 export function quickGelu(x: tf.Tensor): tf.Tensor {
-  return gated(x, 1.702);
+  return runGelu({ x }, { approximation: "sigmoid" })[0]!;
 }
 
-/** x sigmoid(x), also called swish (arXiv 1702.03118). Any shape. torch.nn.functional.silu(x). */
+/** y = x s, s = sigmoid(x), also called swish (arXiv 1702.03118); dy/dx = s + y (1 - s).
+ *  Any shape. torch.nn.functional.silu(x). */
 export function silu(x: tf.Tensor): tf.Tensor {
-  return gated(x, 1);
-}
-
-/** y = x s, s = sigmoid(k x); with v = k y the derivative is v + s (1 - v). */
-function gated(x: tf.Tensor, steepness: number): tf.Tensor {
-  const scaled = (t: tf.Tensor) => (steepness === 1 ? t : tf.mul(t, steepness));
-  return withGradient([x], (save) => {
-    const gate = tf.sigmoid(scaled(x));
-    const y = tf.mul(x, gate);
-    save([gate, y]);
-    return {
-      value: y,
-      gradient: (dy, saved) => {
-        const [gate, y] = saved as [tf.Tensor, tf.Tensor];
-        const v = scaled(y);
-        return [tf.mul(dy, tf.add(v, tf.mul(gate, tf.sub(1, v))))];
-      },
-    };
-  });
+  return gated(x, "sigmoid");
 }

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { columnSums } from "./column-sums.js";
+import { compositeKernel } from "./composite-kernel.js";
 import { type BatchStatistics, movedStatistics, requireRows } from "./running-statistics.js";
 import { lastAxis, requireShape, sizeOf } from "./shape.js";
-import { withGradient } from "./with-gradient.js";
 
 /** How `batchNorm` normalises. */
 export interface BatchNormOptions {
@@ -12,80 +12,169 @@ export interface BatchNormOptions {
   readonly epsilon?: number;
   /** Weight of this batch in the new running statistics, 0..1. Default 0.1, as torch.nn.BatchNorm2d. */
   readonly momentum?: number;
+  /** Added to the result ahead of the activation; of the shape of x. */
+  readonly residual?: tf.Tensor;
+  /** Applied last. Default "none". */
+  readonly activation?: "relu" | "none";
 }
 
+/** Kernel of `batchNorm` in "train": outputs y [M, C] and the batch's mean and (biased) variance, each [1, C], then what
+ *  the gradient reads, x - mean [M, C] and inv [1, C]. */
+export const BatchNorm = "LejepaBatchNorm";
+/** Operands of {@link BatchNorm}. */
+export interface BatchNormInputs {
+  /** [M, C] */
+  readonly x: tf.Tensor;
+  /** [C] */
+  readonly weight: tf.Tensor;
+  /** [C] */
+  readonly bias: tf.Tensor;
+  /** [M, C] */
+  readonly residual?: tf.Tensor | undefined;
+}
+/** Attributes of {@link BatchNorm}. */
+export interface BatchNormAttrs {
+  /** Added to the variance. */
+  readonly epsilon: number;
+  /** Applied last. */
+  readonly activation: "none" | "relu";
+}
+
+/** Kernel of `batchNorm` in "eval": y = activation(x scale + shift + residual). */
+export const ScaleShift = "LejepaScaleShift";
+/** Operands of {@link ScaleShift}. */
+export interface ScaleShiftInputs {
+  /** [M, C] */
+  readonly x: tf.Tensor;
+  /** [C] */
+  readonly scale: tf.Tensor;
+  /** [C] */
+  readonly shift: tf.Tensor;
+  /** [M, C] */
+  readonly residual?: tf.Tensor | undefined;
+}
+/** Attributes of {@link ScaleShift}. */
+export interface ScaleShiftAttrs {
+  /** Applied last. */
+  readonly activation: "none" | "relu";
+}
+
+/** activation(x + residual) */
+function finished(
+  x: tf.Tensor,
+  residual: tf.Tensor | undefined,
+  activation: BatchNormAttrs["activation"],
+): tf.Tensor {
+  const sum = residual === undefined ? x : tf.add(x, residual);
+  return activation === "relu" ? tf.relu(sum) : sum;
+}
+
+/** The gradient ahead of the activation. */
+const unfinished = (
+  dy: tf.Tensor,
+  y: tf.Tensor,
+  activation: BatchNormAttrs["activation"],
+): tf.Tensor2D => (activation === "relu" ? tf.mul(dy, tf.step(y)) : tf.clone(dy)) as tf.Tensor2D;
+
+const runBatchNorm = compositeKernel({
+  kernelName: BatchNorm,
+  outputs: ["y", "mean", "variance", "centred", "inverse"],
+  results: 3,
+  forward: (
+    { x, weight, bias, residual }: BatchNormInputs,
+    { epsilon, activation }: BatchNormAttrs,
+  ) => {
+    const [count] = x.shape as [number, number];
+    const mean = columnSums(x as tf.Tensor2D, 1 / count);
+    const centred = tf.sub<tf.Tensor2D>(x, mean);
+    const variance = columnSums(tf.square(centred), 1 / count);
+    const inverse = tf.rsqrt(tf.add(variance, epsilon));
+    const normal = tf.add(tf.mul(centred, tf.mul(inverse, weight)), bias);
+    return { y: finished(normal, residual, activation), mean, variance, centred, inverse };
+  },
+  gradient: {
+    saves: ["weight", "y", "centred", "inverse"],
+    rule: ({ y: dy }, { weight, y, centred, inverse }, { activation }) => {
+      const [count] = dy.shape as [number, number];
+      const dz = unfinished(dy, y, activation);
+      const dweight = tf.mul(columnSums(tf.mul(dz, centred)), inverse);
+      return {
+        x: () => {
+          const scale = tf.mul(inverse, weight);
+          const slope = tf.mul(tf.mul(tf.mul(scale, inverse), dweight), 1 / count);
+          const offset = tf.mul(tf.mul(scale, columnSums(dz)), 1 / count);
+          return tf.sub(tf.sub(tf.mul(dz, scale), tf.mul(centred, slope)), offset);
+        },
+        weight: () => tf.reshape(dweight, weight.shape),
+        bias: () => tf.reshape(columnSums(dz), weight.shape),
+        residual: () => tf.clone(dz),
+      };
+    },
+  },
+});
+
+const runScaleShift = compositeKernel({
+  kernelName: ScaleShift,
+  outputs: ["y"],
+  forward: ({ x, scale, shift, residual }: ScaleShiftInputs, { activation }: ScaleShiftAttrs) => ({
+    y: finished(tf.add(tf.mul(x, scale), shift), residual, activation),
+  }),
+  gradient: {
+    saves: ["x", "scale", "y"],
+    rule: ({ y: dy }, { x, scale, y }, { activation }) => {
+      const dz = unfinished(dy, y, activation);
+      return {
+        x: () => tf.mul(dz, scale),
+        scale: () => tf.reshape(columnSums(tf.mul<tf.Tensor2D>(dz, x)), scale.shape),
+        shift: () => tf.reshape(columnSums(dz), scale.shape),
+        residual: () => tf.clone(dz),
+      };
+    },
+  },
+});
+
 /** Batch normalisation over all axes but the last (arXiv 1502.03167), with PyTorch's conventions:
- *    y = (x - mean) inv weight + bias,   inv = 1 / sqrt(variance + epsilon)
+ *    y = activation((x - mean) inv weight + bias + residual),   inv = 1 / sqrt(variance + epsilon)
  *  Shapes: x [.., C]; weight, bias, running.mean, running.variance [C] -> y [.., C]. M = rows, the product of the
  *  leading axes. In "train" mean and variance are the batch's, the variance biased (1/M); the updates are
  *    running + momentum (batch - running), with the unbiased variance (1/(M-1)),
  *  and no gradient flows through them. In "eval" they are the running ones, and the updates are those, unchanged.
- *  Gradient in closed form, with s = sum over rows of dy (x - mean):
- *    dx = a dy - (x - mean) (a inv^2 s / M) - a mean(dy),  a = weight inv;   dweight = inv s;   dbias = sum of dy.
+ *  Gradient in closed form, with dz = dy where the activation passes it on and s = sum over rows of dz (x - mean):
+ *    dx = a dz - (x - mean) (a inv^2 s / M) - a mean(dz),  a = weight inv;   dweight = inv s;   dbias = sum of dz;
+ *    dresidual = dz.
  *  Throws LejepaError "bad-shape", and "too-few-rows" in "train" when M is 1, where the unbiased variance has no value. */
 export function batchNorm(
   x: tf.Tensor,
   weight: tf.Tensor,
   bias: tf.Tensor,
   running: BatchStatistics,
-  { mode, epsilon = 1e-5, momentum = 0.1 }: BatchNormOptions,
+  { mode, epsilon = 1e-5, momentum = 0.1, residual, activation = "none" }: BatchNormOptions,
 ): { y: tf.Tensor; updates: BatchStatistics } {
   const channels = lastAxis("batchNorm", "x", x.shape, 2);
   requireShape("batchNorm", "weight", weight.shape, [channels]);
   requireShape("batchNorm", "bias", bias.shape, [channels]);
   requireShape("batchNorm", "running.mean", running.mean.shape, [channels]);
   requireShape("batchNorm", "running.variance", running.variance.shape, [channels]);
+  if (residual !== undefined) {
+    requireShape("batchNorm", "residual", residual.shape, x.shape);
+  }
   const count = sizeOf(x.shape.slice(0, -1));
-  const rows = tf.reshape<tf.Rank.R2>(x, [count, channels]);
+  const rowsOf = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [count, channels]);
+  const operands = { x: rowsOf(x), residual: residual && rowsOf(residual) };
 
   if (mode === "eval") {
     const scale = tf.mul(weight, tf.rsqrt(tf.add(running.variance, epsilon)));
     const shift = tf.sub(bias, tf.mul(running.mean, scale));
-    const y = scaleAndShift(rows, scale, shift);
+    const y = runScaleShift({ ...operands, scale, shift }, { activation })[0]!;
     return { y: tf.reshape(y, x.shape), updates: running };
   }
   requireRows("batchNorm", count, x.shape);
-  // Statistics are computed beside the differentiable operation, so that they can be returned as well.
-  const mean = columnSums(rows, 1 / count); // [1, C]
-  const centred: tf.Tensor2D = tf.sub(rows, mean);
-  const variance = columnSums(tf.square(centred), 1 / count); // [1, C]
-  const y = withGradient([rows, weight, bias], (save) => {
-    const inverse = tf.rsqrt(tf.add(variance, epsilon)); // [1, C]
-    const scale = tf.mul(inverse, weight);
-    save([centred, inverse, scale]);
-    return {
-      value: tf.add(tf.mul(centred, scale), bias),
-      gradient: (dy, saved) => {
-        const [centred, inverse, scale] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
-        const sumDy = columnSums(dy as tf.Tensor2D);
-        const dweight = tf.mul(columnSums(tf.mul(dy, centred)), inverse);
-        const slope = tf.mul(tf.mul(tf.mul(scale, inverse), dweight), 1 / count);
-        const offset = tf.mul(tf.mul(scale, sumDy), 1 / count);
-        const dx = tf.sub(tf.sub(tf.mul(dy, scale), tf.mul(centred, slope)), offset);
-        return [dx, tf.reshape(dweight, [channels]), tf.reshape(sumDy, [channels])];
-      },
-    };
-  });
+  const [y, mean, variance] = runBatchNorm(
+    { ...operands, weight, bias },
+    { epsilon, activation },
+  ) as [tf.Tensor, tf.Tensor, tf.Tensor];
   return {
     y: tf.reshape(y, x.shape),
     updates: movedStatistics(running, { mean, variance, count, momentum }),
   };
-}
-
-/** x [M, C] scale [C] + shift [C]. */
-function scaleAndShift(x: tf.Tensor2D, scale: tf.Tensor, shift: tf.Tensor): tf.Tensor {
-  return withGradient([x, scale, shift], (save) => {
-    save([x, scale]);
-    return {
-      value: tf.add(tf.mul(x, scale), shift),
-      gradient: (dy, saved) => {
-        const [x, scale] = saved as [tf.Tensor2D, tf.Tensor1D];
-        return [
-          tf.mul(dy, scale),
-          tf.reshape(columnSums(tf.mul(dy, x)), scale.shape),
-          tf.reshape(columnSums(dy as tf.Tensor2D), scale.shape),
-        ];
-      },
-    };
-  });
 }

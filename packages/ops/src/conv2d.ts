@@ -6,7 +6,6 @@ import {
   geometryOf,
   inputGradient,
 } from "./convolution.js";
-import { addBias } from "./linear.js";
 import type { Padding } from "./padding.js";
 import { requireShape } from "./shape.js";
 import { withGradient } from "./with-gradient.js";
@@ -55,7 +54,7 @@ export function conv2d(
     return y;
   }
   requireShape("conv2d", "bias", bias.shape, [outputs]);
-  return tf.reshape<tf.Rank.R4>(addBias(tf.reshape<tf.Rank.R2>(y, [-1, outputs]), bias), y.shape);
+  return tf.add(y, bias);
 }
 
 /** `convolve` with its gradients. */

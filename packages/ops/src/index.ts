@@ -1,17 +1,75 @@
 import { registerTfjsGradients } from "./tfjs-gradients.js";
 
-export { type Activation, activate, gelu, geluTanh, quickGelu, silu } from "./activations.js";
-export { attention, type QkvProjection, selfAttention } from "./attention.js";
-export { batchNorm, type BatchNormOptions } from "./batch-norm.js";
+export {
+  type Activation,
+  activate,
+  Gate,
+  type GateAttrs,
+  type GateInputs,
+  Gelu,
+  gelu,
+  type GeluAttrs,
+  type GeluInputs,
+  geluTanh,
+  quickGelu,
+  silu,
+} from "./activations.js";
+export {
+  Attention,
+  attention,
+  type AttentionAttrs,
+  type AttentionInputs,
+  MultiHeadAttention,
+  multiHeadAttention,
+  type MultiHeadAttentionAttrs,
+  type MultiHeadAttentionInputs,
+  type QkvProjection,
+  selfAttention,
+  type SelfAttentionOptions,
+  type TokenLayout,
+} from "./attention.js";
+export {
+  BatchNorm,
+  batchNorm,
+  type BatchNormAttrs,
+  type BatchNormInputs,
+  type BatchNormOptions,
+  ScaleShift,
+  type ScaleShiftAttrs,
+  type ScaleShiftInputs,
+} from "./batch-norm.js";
 export { type BatchNormParameters, convBlock, type ConvBlockOptions } from "./conv-block.js";
 export { conv2d, type Conv2dOptions } from "./conv2d.js";
+export { DropPath, dropPath, type DropPathAttrs, type DropPathInputs } from "./drop-path.js";
 export type { HostTensor, HostTensors, Tensors } from "./host-tensor.js";
-export { layerNorm } from "./layer-norm.js";
+export {
+  LayerNorm,
+  layerNorm,
+  type LayerNormAttrs,
+  type LayerNormInputs,
+  layerNormLinear,
+  type LayerNormParameters,
+  type LinearParameters,
+} from "./layer-norm.js";
 export { LejepaError } from "./lejepa-error.js";
-export { linear } from "./linear.js";
+export { Linear, linear, type LinearInputs } from "./linear.js";
+export { mlp, type MlpParameters } from "./mlp.js";
+export {
+  NormalizeRows,
+  normalizeRows,
+  type NormalizeRowsAttrs,
+  type NormalizeRowsInputs,
+} from "./normalize-rows.js";
 export type { Padding } from "./padding.js";
 export { patchEmbed } from "./patch-embed.js";
-export { globalAveragePool, maxPool2d, type MaxPoolOptions } from "./pooling.js";
+export {
+  GlobalAveragePool,
+  globalAveragePool,
+  type GlobalAveragePoolAttrs,
+  type GlobalAveragePoolInputs,
+  maxPool2d,
+  type MaxPoolOptions,
+} from "./pooling.js";
 export type { BatchStatistics } from "./running-statistics.js";
 export { badShape, type BadShape, requireShape } from "./shape.js";
 

@@ -1,7 +1,36 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { columnSums } from "./column-sums.js";
+import { compositeKernel } from "./composite-kernel.js";
 import { lastAxis, requireShape, sizeOf } from "./shape.js";
-import { withGradient } from "./with-gradient.js";
+
+/** Kernel of `linear`. */
+export const Linear = "LejepaLinear";
+/** Operands of {@link Linear}. */
+export interface LinearInputs {
+  /** [M, I] */
+  readonly x: tf.Tensor;
+  /** [I, O] */
+  readonly weight: tf.Tensor;
+  /** [O] */
+  readonly bias?: tf.Tensor | undefined;
+}
+
+const runLinear = compositeKernel({
+  kernelName: Linear,
+  outputs: ["y"],
+  forward: ({ x, weight, bias }: LinearInputs) => {
+    const product = tf.matMul(x, weight);
+    return { y: bias === undefined ? product : tf.add(product, bias) };
+  },
+  gradient: {
+    saves: ["x", "weight"],
+    rule: ({ y: dy }, { x, weight }) => ({
+      x: () => tf.matMul(dy, weight, false, true),
+      weight: () => tf.matMul(x, dy, true, false),
+      bias: () => tf.reshape(columnSums(dy as tf.Tensor2D), [weight.shape[1] as number]),
+    }),
+  },
+});
 
 /** Affine map of the last axis:
  *    y[.., o] = sum_i x[.., i] weight[i, o] + bias[o]
@@ -12,20 +41,10 @@ export function linear(x: tf.Tensor, weight: tf.Tensor, bias?: tf.Tensor): tf.Te
   const inputs = lastAxis("linear", "x", x.shape);
   requireShape("linear", "weight", weight.shape, [inputs, -1]);
   const outputs = weight.shape[1] as number;
-  const leading = x.shape.slice(0, -1);
-  const rows = tf.reshape<tf.Rank.R2>(x, [sizeOf(leading), inputs]);
-  let y: tf.Tensor2D = tf.matMul(rows, weight);
   if (bias !== undefined) {
     requireShape("linear", "bias", bias.shape, [outputs]);
-    y = addBias(y, bias);
   }
-  return tf.reshape(y, [...leading, outputs]);
-}
-
-/** x [M, C] + bias [C], apart from the matrix product so that tfjs computes only the gradients it is asked for. */
-export function addBias(x: tf.Tensor2D, bias: tf.Tensor): tf.Tensor2D {
-  return withGradient([x, bias], () => ({
-    value: tf.add(x, bias),
-    gradient: (dy) => [tf.clone(dy), tf.reshape(columnSums(dy as tf.Tensor2D), bias.shape)],
-  })) as tf.Tensor2D;
+  const leading = x.shape.slice(0, -1);
+  const rows = tf.reshape(x, [sizeOf(leading), inputs]);
+  return tf.reshape(runLinear({ x: rows, weight, bias }, {})[0]!, [...leading, outputs]);
 }

@@ -1,7 +1,37 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { compositeKernel } from "./composite-kernel.js";
 import { type Padding, resolvePadding } from "./padding.js";
 import { badShape, sizeOf } from "./shape.js";
-import { withGradient } from "./with-gradient.js";
+
+/** Kernel of `globalAveragePool`. */
+export const GlobalAveragePool = "LejepaGlobalAveragePool";
+/** Operands of {@link GlobalAveragePool}. */
+export interface GlobalAveragePoolInputs {
+  /** [N, P, C] */
+  readonly x: tf.Tensor;
+}
+
+/** Attributes of {@link GlobalAveragePool}. */
+export interface GlobalAveragePoolAttrs {
+  /** P, which the gradient cannot tell from dy. */
+  readonly positions: number;
+}
+
+const runGlobalAveragePool = compositeKernel<GlobalAveragePoolInputs, "y", GlobalAveragePoolAttrs>({
+  kernelName: GlobalAveragePool,
+  outputs: ["y"],
+  forward: ({ x }) => ({ y: tf.mean(x, 1) }),
+  gradient: {
+    saves: [],
+    rule: ({ y: dy }, _saved, { positions }) => ({
+      x: () => {
+        const [batch, channels] = dy.shape as [number, number];
+        const shares = tf.fill([1, positions, 1], 1 / positions);
+        return tf.mul(tf.reshape(dy, [batch, 1, channels]), shares);
+      },
+    }),
+  },
+});
 
 /** Mean over all axes between the first and the last: image maps [N, H, W, C] or tokens [N, L, C] -> [N, C].
  *  Gradient: dy / (H W) at every position, in one pass. Throws LejepaError "bad-shape" below rank 3. */
@@ -18,12 +48,7 @@ export function globalAveragePool(x: tf.Tensor): tf.Tensor2D {
   const channels = x.shape[x.shape.length - 1] as number;
   const positions = sizeOf(x.shape.slice(1, -1));
   const rows = tf.reshape(x, [batch, positions, channels]);
-  return withGradient([rows], () => ({
-    value: tf.mean(rows, 1),
-    gradient: (dy) => [
-      tf.mul(tf.reshape(dy, [batch, 1, channels]), tf.fill([1, positions, 1], 1 / positions)),
-    ],
-  })) as tf.Tensor2D;
+  return runGlobalAveragePool({ x: rows }, { positions })[0] as tf.Tensor2D;
 }
 
 /** How `maxPool2d` moves its window. */
