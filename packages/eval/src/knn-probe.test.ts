@@ -113,6 +113,17 @@ describe.each(["eager", "onnx"] as const)("on the %s engine", (name) => {
     expect(found).toMatchObject({ neighbours: 3, accuracy: 1 });
   });
 
+  test("k beyond a block of keys, and beyond the train set, lets every row vote", async () => {
+    // 2 of 3 rows are of class 4; the temperature makes all votes nearly equal.
+    const labels = Array.from({ length: 4100 }, (_, i) => (i % 3 === 0 ? 1 : 4));
+    const train = set(sphere(4100), labels, 3);
+    const query = set([1, 0, 0, 0, 0, 1], [4, 4], 3);
+    for (const k of [3000, 5000]) {
+      const found = await knnProbe(engine, { train, test: query }, { k, temperature: 1e6 });
+      expect(found).toMatchObject({ neighbours: Math.min(k, 4100), accuracy: 1 });
+    }
+  });
+
   test("a single class is always right about itself", async () => {
     const train = set([1, 2, 3], [-7, -7, -7], 1);
     const found = await knnProbe(engine, { train, test: set([1, 9], [-7, 0], 1) });

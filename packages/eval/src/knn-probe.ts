@@ -1,11 +1,12 @@
 /** k nearest neighbours: every test row is given the class that its most similar train rows vote for.
  *    s(q, n) = cosine of the standardised rows q and n,   vote of neighbour n = exp(s(q, n) / temperature)
- *  Exact: every test row is compared with every train row (N_test N_train D multiplications, on the engine).
+ *  Exact: every test row is compared with every train row (N_test N_train D multiplications) and the nearest are
+ *  picked, both on the engine.
  *  Similarities are float32; sums of votes are float64. Source: the weighted kNN protocol of Wu et al.,
  *  arXiv 1805.01978. Differs: features are standardised first. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { CompiledStep, Engine, Step } from "@lejepa/engine";
-import { LejepaError } from "@lejepa/ops";
+import type { Engine, Step } from "@lejepa/engine";
+import { LejepaError, type HostTensors } from "@lejepa/ops";
 import { checkProbeData, rowCount, type ProbeData } from "./labelled-features.js";
 import { normaliseRows, standardisation, standardise } from "./standardise.js";
 
@@ -27,9 +28,9 @@ export interface KnnProbeResult {
   readonly neighbours: number;
 }
 
-/** Rows compared at once: a block of similarities stays in the processor's cache while it is searched. */
-const queriesPerBlock = 256;
-const keysPerBlock = 4096;
+/** Most rows compared at once: a block of similarities stays in the processor's cache while it is searched. */
+const mostQueries = 256;
+const mostKeys = 4096;
 
 /** Classifies the test rows by their neighbours among the train rows.
  *  Ties: of equally similar train rows the one with the lower index is nearer; of equal votes the smaller class wins.
@@ -66,34 +67,28 @@ export async function knnProbe(
   }
 
   const neighbours = Math.min(k, rowCount(train));
-  const blocks = {
-    queries: Math.min(queriesPerBlock, rowCount(test)),
-    keys: Math.min(keysPerBlock, rowCount(train)),
-  };
-  const compiled = await engine.compile(similarities, {
-    state: {},
-    inputs: {
-      queries: { shape: [blocks.queries, dim] },
-      keys: { shape: [blocks.keys, dim] },
-    },
+  const keyBlocks = blocksOf(rowCount(train), mostKeys);
+  const queriesAtOnce = blocksOf(rowCount(test), mostQueries)[0]!.rows;
+  const compiled = await engine.compile(nearest(keyBlocks, neighbours), {
+    state: Object.fromEntries(
+      keyBlocks.map(({ start, rows }, block) => [
+        keysName(block),
+        { shape: [rows, dim], data: keys.subarray(start * dim, (start + rows) * dim) },
+      ]),
+    ),
+    inputs: { queries: { shape: [queriesAtOnce, dim] } },
   });
   const predictions = new Int32Array(rowCount(test));
   try {
-    for (let start = 0; start < predictions.length; start += blocks.queries) {
-      const nearest = await nearestKeys(
-        compiled,
-        padded(queries, start, blocks.queries, dim),
-        keys,
-        {
-          blocks,
-          dim,
-          neighbours,
-        },
+    for (let start = 0; start < predictions.length; start += queriesAtOnce) {
+      const found = neighboursOf(
+        await compiled.run({ queries: padded(queries, start, queriesAtOnce, dim) }),
+        keyBlocks,
+        neighbours,
       );
-      const end = Math.min(start + blocks.queries, predictions.length);
+      const end = Math.min(start + queriesAtOnce, predictions.length);
       for (let row = start; row < end; row++) {
-        const list = nearest[row - start]!;
-        predictions[row] = vote(list, train.labels, temperature);
+        predictions[row] = vote(found(row - start), train.labels, temperature);
       }
     }
   } finally {
@@ -103,66 +98,76 @@ export async function knnProbe(
   return { accuracy: right / predictions.length, predictions, neighbours };
 }
 
-const similarities: Step = (_state, { queries, keys }) => ({
-  state: {},
-  outputs: {
-    similarity: tf.matMul(queries as tf.Tensor2D, keys as tf.Tensor2D, false, true), // [Q, D] x [K, D]' -> [Q, K]
-  },
-});
+/** Some rows of a set. */
+interface Block {
+  readonly start: number;
+  readonly rows: number;
+}
+
+/** Cuts rows into as few blocks of at most `most` as there can be, all of one size but the last. */
+function blocksOf(rows: number, most: number): readonly Block[] {
+  const count = Math.ceil(rows / most);
+  const size = Math.ceil(rows / count);
+  return Array.from({ length: Math.ceil(rows / size) }, (_, block) => ({
+    start: block * size,
+    rows: Math.min(size, rows - block * size),
+  }));
+}
+
+/** Name in the state of the keys of a block. */
+const keysName = (block: number): string => `keys${block}`;
+
+/** The nearest keys of every query: of each block of keys the nearest, then the nearest of those.
+ *    candidates [Q, C]: row within its block of each block's nearest;   places [Q, k]: columns of `candidates`
+ *  Of equals, `topk` takes the first, and the blocks are in order. */
+function nearest(keyBlocks: readonly Block[], neighbours: number): Step {
+  return (state, inputs) => {
+    const queries = inputs["queries"] as tf.Tensor2D;
+    const ofBlocks = keyBlocks.map(({ rows }, block) => {
+      const keys = state[keysName(block)] as tf.Tensor2D;
+      const similarity = tf.matMul(queries, keys, false, true); // [Q, D] x [K, D]' -> [Q, K]
+      return tf.topk(similarity, Math.min(neighbours, rows));
+    });
+    const best = tf.topk(
+      tf.concat(
+        ofBlocks.map(({ values }) => values),
+        1,
+      ),
+      neighbours,
+    );
+    const candidates = tf.concat(
+      ofBlocks.map(({ indices }) => indices),
+      1,
+    );
+    return { state, outputs: { similarity: best.values, places: best.indices, candidates } };
+  };
+}
 
 /** The most similar train rows of one query, nearest first. */
 interface Neighbours {
   readonly similarity: Float32Array;
   readonly index: Int32Array;
-  found: number;
 }
 
-/** The neighbours of every query of a block. */
-async function nearestKeys(
-  compiled: CompiledStep,
-  queries: Float32Array,
-  keys: Float32Array,
-  {
-    blocks,
-    dim,
-    neighbours,
-  }: { blocks: { queries: number; keys: number }; dim: number; neighbours: number },
-): Promise<Neighbours[]> {
-  const count = keys.length / dim;
-  const lists = Array.from({ length: blocks.queries }, (): Neighbours => ({
-    similarity: new Float32Array(neighbours),
-    index: new Int32Array(neighbours),
-    found: 0,
-  }));
-  for (let start = 0; start < count; start += blocks.keys) {
-    const out = await compiled.run({ queries, keys: padded(keys, start, blocks.keys, dim) });
-    const block = out["similarity"]!.data;
-    const width = Math.min(blocks.keys, count - start);
-    lists.forEach((list, query) => {
-      const at = query * blocks.keys;
-      merge(list, block.subarray(at, at + width), start);
-    });
-  }
-  return lists;
-}
-
-/** Takes the similarities of keys `start`, `start + 1`, ... into a list. Equal ones come after those already there. */
-function merge(list: Neighbours, row: Float32Array, start: number): void {
-  const { similarity, index } = list;
-  const size = similarity.length;
-  let least = list.found < size ? -Infinity : similarity[size - 1]!;
-  for (let key = 0; key < row.length; key++) {
-    const value = row[key]!;
-    if (!(value > least)) continue;
-    let at = list.found < size ? list.found++ : size - 1;
-    for (; at > 0 && similarity[at - 1]! < value; at--) {
-      similarity[at] = similarity[at - 1]!;
-      index[at] = index[at - 1]!;
-    }
-    similarity[at] = value;
-    index[at] = start + key;
-    if (list.found === size) least = similarity[size - 1]!;
-  }
+/** What {@link nearest} found, by query. */
+function neighboursOf(
+  { similarity, places, candidates }: HostTensors,
+  keyBlocks: readonly Block[],
+  neighbours: number,
+): (query: number) => Neighbours {
+  const starts = keyBlocks.flatMap(({ start, rows }) =>
+    new Array<number>(Math.min(neighbours, rows)).fill(start),
+  );
+  return (query) => {
+    const own = { from: query * neighbours, to: (query + 1) * neighbours };
+    return {
+      similarity: similarity!.data.subarray(own.from, own.to),
+      index: Int32Array.from(
+        places!.data.subarray(own.from, own.to),
+        (place) => starts[place]! + candidates!.data[query * starts.length + place]!,
+      ),
+    };
+  };
 }
 
 function vote({ similarity, index }: Neighbours, labels: Int32Array, temperature: number): number {

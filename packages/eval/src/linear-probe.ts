@@ -5,7 +5,7 @@
  *  of the gradient exceeds the tolerance; sums over rows are taken on the engine in float32, chunk by chunk, and
  *  chunks are added in float64. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { CompiledStep, Engine, Step } from "@lejepa/engine";
+import type { CompiledEntry, Engine, Step } from "@lejepa/engine";
 import { checkProbeData, rowCount, type ProbeData } from "./labelled-features.js";
 import { minimise, type Evaluation } from "./lbfgs.js";
 import { standardisation, standardise } from "./standardise.js";
@@ -42,7 +42,8 @@ export interface LinearProbeResult {
   readonly bias: Float32Array;
 }
 
-const rowsPerChunk = 8192;
+/** Rows whose sums are taken in float32. */
+const mostRowsPerChunk = 8192;
 
 /** Fits the probe on the train features and measures it on the test features.
  *  Labels may be any integers, with gaps. With a single train class every prediction is that class. A column that is
@@ -61,29 +62,43 @@ export async function linearProbe(
   const trainFeatures = standardise(train.features, scaling);
   const testFeatures = standardise(test.features, scaling);
 
-  const rows = Math.min(rowsPerChunk, rowCount(train));
-  const chunks = chunked(trainFeatures, train.labels, { dim, classes, rows });
-  const compiled = await engine.compile(softmaxLoss, {
-    state: {},
-    inputs: {
-      features: { shape: [rows, dim] },
-      targets: { shape: [rows, classes.length] },
-      weight: { shape: [dim, classes.length] },
-      bias: { shape: [classes.length] },
+  const chunks = chunksOf(train.labels, classes);
+  const weightShape = [dim, classes.length];
+  const parameters = { weight: { shape: weightShape }, bias: { shape: [classes.length] } };
+  // Features and targets are state, so that they lie at the engine and are not passed in at every evaluation.
+  const program = await engine.compile(
+    { objective: objective(chunks.length), logits: logits(chunks.length) },
+    {
+      state: {
+        ...Object.fromEntries(
+          chunks.flatMap(({ start, rows, targets }, chunk) => [
+            [
+              featuresName(chunk),
+              {
+                shape: [rows, dim],
+                data: trainFeatures.subarray(start * dim, (start + rows) * dim),
+              },
+            ],
+            [targetsName(chunk), { shape: [rows, classes.length], data: targets }],
+          ]),
+        ),
+        testFeatures: { shape: [rowCount(test), dim], data: testFeatures },
+      },
+      inputs: { objective: parameters, logits: parameters },
     },
-  });
+  );
   try {
     const found = await minimise(
-      (x) => evaluate(compiled, chunks, x, { count: rowCount(train), dim, l2 }),
+      (x) => evaluate(program.entries.objective, x, { count: rowCount(train), dim, l2 }),
       new Float64Array((dim + 1) * classes.length),
       { gradientTolerance: tolerance, maxIterations, valueRounding: 1e-7 },
     );
     const weight = Float32Array.from(found.x.subarray(0, dim * classes.length));
     const bias = Float32Array.from(found.x.subarray(dim * classes.length));
-    const testChunks = chunked(testFeatures, test.labels, { dim, classes, rows });
+    const predicted = await program.entries.logits.run({ weight, bias });
     return {
-      accuracy: await accuracy(compiled, testChunks, { weight, bias, classes }),
-      trainAccuracy: await accuracy(compiled, chunks, { weight, bias, classes }),
+      accuracy: accuracy(predicted["test"]!.data, test.labels, classes),
+      trainAccuracy: accuracy(predicted["train"]!.data, train.labels, classes),
       loss: found.value,
       gradientNorm: found.gradientNorm,
       converged: found.converged,
@@ -93,87 +108,94 @@ export async function linearProbe(
       bias,
     };
   } finally {
-    await compiled.dispose();
+    await program.dispose();
   }
 }
 
-/** Loss and gradient summed over the rows of one chunk. A row of zero targets counts for nothing. */
-const softmaxLoss: Step = (_state, inputs) => {
-  const features = inputs["features"] as tf.Tensor2D; // [N, D]
-  const targets = inputs["targets"]!; // [N, K], one 1 in each row
-  const logits = tf.add(tf.matMul(features, inputs["weight"] as tf.Tensor2D), inputs["bias"]!);
-  const highest = tf.max(logits, 1, true);
-  const exponentials = tf.exp(tf.sub(logits, highest));
-  const total = tf.sum(exponentials, 1, true);
-  const counted = tf.sum(targets, 1, true);
-  const logLikelihood = tf.sub(
-    tf.sum(tf.mul(targets, tf.sub(logits, highest)), 1, true),
-    tf.mul(counted, tf.log(total)),
-  );
-  const residual = tf.sub<tf.Tensor2D>(tf.mul(exponentials, tf.div(counted, total)), targets);
-  return {
-    state: {},
-    outputs: {
-      logits,
-      losses: tf.neg(logLikelihood),
-      weightGradient: tf.matMul(features, residual, true, false),
-      biasGradient: tf.sum(residual, 0),
-    },
-  };
-};
-
+/** Some rows of the train set. */
 interface Chunk {
-  /** [rows, D], padded with zeros. */
-  readonly features: Float32Array;
-  /** [rows, K], padded with zeros. */
+  readonly start: number;
+  readonly rows: number;
+  /** [rows, K], one 1 in each row. */
   readonly targets: Float32Array;
-  readonly labels: Int32Array;
 }
 
-/** Cuts rows into chunks of one shape. Only the last is copied, to be padded. */
-function chunked(
-  features: Float32Array,
-  labels: Int32Array,
-  { dim, classes, rows }: { dim: number; classes: Int32Array; rows: number },
-): Chunk[] {
+/** Cuts the train rows into chunks, all of one size but the last. */
+function chunksOf(labels: Int32Array, classes: Int32Array): readonly Chunk[] {
   const columnOf = new Map(Array.from(classes, (label, column) => [label, column]));
-  const chunks: Chunk[] = [];
-  for (let start = 0; start < labels.length; start += rows) {
-    const here = labels.subarray(start, start + rows);
-    let part = features.subarray(start * dim, (start + rows) * dim);
-    if (here.length < rows) {
-      const padded = new Float32Array(rows * dim);
-      padded.set(part);
-      part = padded;
-    }
-    const targets = new Float32Array(rows * classes.length);
-    here.forEach((label, row) => {
-      const column = columnOf.get(label);
-      if (column !== undefined) targets[row * classes.length + column] = 1;
+  const count = Math.ceil(labels.length / mostRowsPerChunk);
+  const size = Math.ceil(labels.length / count);
+  return Array.from({ length: Math.ceil(labels.length / size) }, (_, chunk) => {
+    const here = labels.subarray(chunk * size, (chunk + 1) * size);
+    const targets = new Float32Array(here.length * classes.length);
+    here.forEach((label, row) => (targets[row * classes.length + columnOf.get(label)!] = 1));
+    return { start: chunk * size, rows: here.length, targets };
+  });
+}
+
+/** Names in the state. */
+const featuresName = (chunk: number): string => `features${chunk}`;
+const targetsName = (chunk: number): string => `targets${chunk}`;
+
+/** Loss of every row [N], and gradients summed over the rows of each of C chunks: of the weight transposed [C, K, D],
+ *  since a product of few rows is faster than one of few columns, and of the bias [C, K]. */
+function objective(chunks: number): Step {
+  return (state, { weight, bias }) => {
+    const parts = Array.from({ length: chunks }, (_, chunk) => {
+      const features = state[featuresName(chunk)] as tf.Tensor2D; // [R, D]
+      const targets = state[targetsName(chunk)]!; // [R, K]
+      const logits = tf.add(tf.matMul(features, weight as tf.Tensor2D), bias!);
+      const shifted = tf.sub(logits, tf.max(logits, 1, true));
+      const exponentials = tf.exp(shifted);
+      const total = tf.sum(exponentials, 1, true);
+      const residual = tf.sub<tf.Tensor2D>(tf.div(exponentials, total), targets);
+      return {
+        losses: tf.sub(tf.log(tf.squeeze(total, [1])), tf.sum(tf.mul(targets, shifted), 1)),
+        weightGradient: tf.matMul(residual, features, true, false),
+        biasGradient: tf.sum(residual, 0),
+      };
     });
-    chunks.push({ features: part, targets, labels: here });
-  }
-  return chunks;
+    return {
+      state,
+      outputs: {
+        losses: tf.concat(parts.map(({ losses }) => losses)),
+        weightGradients: tf.stack(parts.map(({ weightGradient }) => weightGradient)),
+        biasGradients: tf.stack(parts.map(({ biasGradient }) => biasGradient)),
+      },
+    };
+  };
+}
+
+/** Logits of all train rows and of all test rows, each [rows, K]. */
+function logits(chunks: number): Step {
+  return (state, { weight, bias }) => {
+    const of = (features: tf.Tensor): tf.Tensor2D =>
+      tf.add(tf.matMul(features as tf.Tensor2D, weight as tf.Tensor2D), bias!);
+    const train = Array.from({ length: chunks }, (_, chunk) => of(state[featuresName(chunk)]!));
+    return { state, outputs: { train: tf.concat(train), test: of(state["testFeatures"]!) } };
+  };
 }
 
 async function evaluate(
-  compiled: CompiledStep,
-  chunks: readonly Chunk[],
+  compiled: CompiledEntry,
   x: Float64Array,
   { count, dim, l2 }: { count: number; dim: number; l2: number },
 ): Promise<Evaluation> {
   const classes = x.length / (dim + 1);
   const weights = dim * classes;
-  const weight = Float32Array.from(x.subarray(0, weights));
-  const bias = Float32Array.from(x.subarray(weights));
-  const gradient = new Float64Array(x.length);
+  const out = await compiled.run({
+    weight: Float32Array.from(x.subarray(0, weights)),
+    bias: Float32Array.from(x.subarray(weights)),
+  });
   let value = 0;
-  for (const { features, targets } of chunks) {
-    const out = await compiled.run({ features, targets, weight, bias });
-    for (const loss of out["losses"]!.data) value += loss;
-    out["weightGradient"]!.data.forEach((g, i) => (gradient[i]! += g));
-    out["biasGradient"]!.data.forEach((g, k) => (gradient[weights + k]! += g));
+  for (const loss of out["losses"]!.data) value += loss;
+  const gradient = new Float64Array(x.length);
+  const weightGradients = out["weightGradients"]!.data;
+  for (let at = 0; at < weightGradients.length; at++) {
+    const [k, d] = [Math.floor(at / dim) % classes, at % dim];
+    gradient[d * classes + k]! += weightGradients[at]!;
   }
+  out["biasGradients"]!.data.forEach((g, at) => (gradient[weights + (at % classes)]! += g));
   let squares = 0;
   for (let i = 0; i < x.length; i++) {
     gradient[i]! /= count;
@@ -184,24 +206,14 @@ async function evaluate(
   return { value: value / count + 0.5 * l2 * squares, gradient };
 }
 
-async function accuracy(
-  compiled: CompiledStep,
-  chunks: readonly Chunk[],
-  { weight, bias, classes }: { weight: Float32Array; bias: Float32Array; classes: Int32Array },
-): Promise<number> {
+/** Share of the rows whose highest logit is that of their label. */
+function accuracy(logits: Float32Array, labels: Int32Array, classes: Int32Array): number {
   let right = 0;
-  let count = 0;
-  for (const { features, targets, labels } of chunks) {
-    const logits = (await compiled.run({ features, targets, weight, bias }))["logits"]!.data;
-    labels.forEach((label, row) => {
-      let best = 0;
-      for (let k = 1; k < classes.length; k++) {
-        const at = row * classes.length;
-        if (logits[at + k]! > logits[at + best]!) best = k;
-      }
-      if (classes[best] === label) right++;
-    });
-    count += labels.length;
-  }
-  return right / count;
+  labels.forEach((label, row) => {
+    const at = row * classes.length;
+    let best = 0;
+    for (let k = 1; k < classes.length; k++) if (logits[at + k]! > logits[at + best]!) best = k;
+    if (classes[best] === label) right++;
+  });
+  return right / labels.length;
 }
