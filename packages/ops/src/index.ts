@@ -14,6 +14,7 @@ export {
   quickGelu,
   silu,
 } from "./activations.js";
+export { adamw, type AdamwConstants, type AdamwInputs } from "./adamw.js";
 export {
   Attention,
   attention,

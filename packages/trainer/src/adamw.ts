@@ -1,6 +1,7 @@
-import * as tf from "@tensorflow/tfjs-core";
+import { adamw as updateByAdamw } from "@lejepa/ops";
+import type * as tf from "@tensorflow/tfjs-core";
 
-/** AdamW, one tensor at a time, of tfjs-core operations only.
+/** AdamW, one tensor at a time.
  *    m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g^2
  *    p <- (1 - lr wd) p - lr (m / c1) / (sqrt(v / c2) + eps),   c1 = 1 - b1^t,  c2 = 1 - b2^t
  *  t counts steps from 1. The decay acts on the parameter, not on the gradient ("decoupled").
@@ -65,17 +66,13 @@ export function adamwCorrections(
 /** Updates every slot once; the slots come back in the order given. */
 export function adamw(
   updates: readonly AdamwUpdate[],
-  { learningRate, correction1, correction2 }: AdamwSchedule,
-  { beta1, beta2, epsilon, weightDecay }: Required<AdamwOptions>,
+  schedule: AdamwSchedule,
+  { weightDecay, ...constants }: Required<AdamwOptions>,
 ): AdamwSlot[] {
-  const stepSize = tf.div(learningRate, correction1);
-  const decayed = tf.sub(1, tf.mul(learningRate, weightDecay));
-  return updates.map(({ parameter, mean, square, gradient, decay }) => {
-    const nextMean = tf.add(tf.mul(mean, beta1), tf.mul(gradient, 1 - beta1));
-    const nextSquare = tf.add(tf.mul(square, beta2), tf.mul(tf.square(gradient), 1 - beta2));
-    const denominator = tf.add(tf.sqrt(tf.div(nextSquare, correction2)), epsilon);
-    const change = tf.mul(stepSize, tf.div(nextMean, denominator));
-    const kept = decay === "decay" && weightDecay !== 0 ? tf.mul(parameter, decayed) : parameter;
-    return { parameter: tf.sub(kept, change), mean: nextMean, square: nextSquare };
-  });
+  return updates.map(({ decay, ...slot }) =>
+    updateByAdamw(
+      { ...slot, ...schedule },
+      { ...constants, weightDecay: decay === "decay" ? weightDecay : 0 },
+    ),
+  );
 }

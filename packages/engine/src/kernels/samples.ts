@@ -1,5 +1,6 @@
 /** For every lowered kernel, calls that reach it, to be compared with tfjs's cpu backend: values and gradients.
  *  Kept as data, so that the table of what is covered and tested can be printed from it. */
+import { adamw } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 
 /** One operand: float32 numbers spread over [low, high] unless `values` gives them. */
@@ -1226,4 +1227,18 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ResizeNearestNeighbor: resizing("resizeNearestNeighbor"),
   ResizeBilinearGrad: resizingBack("ResizeBilinearGrad"),
   ResizeNearestNeighborGrad: resizingBack("ResizeNearestNeighborGrad"),
+  LejepaAdamw: [0.1, 0].map((weightDecay) => ({
+    title: weightDecay === 0 ? "without decay" : "with decay",
+    inputs: [f(3, 2), f(3, 2), within(0, 1, 3, 2), f(3, 2), ...[0, 1, 2].map(() => within(0.1, 1))],
+    run: (...inputs) => {
+      const [parameter, mean, square, gradient, learningRate, correction1, correction2] =
+        inputs as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const slot = { parameter, mean, square, gradient };
+      const next = adamw(
+        { ...slot, learningRate, correction1, correction2 },
+        { beta1: 0.9, beta2: 0.99, epsilon: 1e-6, weightDecay },
+      );
+      return [next.parameter, next.mean, next.square];
+    },
+  })),
 };

@@ -1,4 +1,5 @@
-/** The lowering table: one row for every kernel that tfjs-core 4.22 names, a lowering or a refusal. */
+/** The lowering table: one row for every kernel that tfjs-core 4.22 names, a lowering or a refusal, and for the composite
+ *  kernels of @lejepa/ops. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { arithmetic, comparison } from "./arithmetic.js";
 import { convolution } from "./convolution.js";
@@ -8,6 +9,7 @@ import { indexing } from "./indexing.js";
 import type { Row } from "./kernel.js";
 import { matMuls } from "./mat-mul.js";
 import { normalization } from "./normalization.js";
+import { optimizer } from "./optimizer.js";
 import { pooling } from "./pooling.js";
 import { reductions } from "./reduction.js";
 import { resize } from "./resize.js";
@@ -34,6 +36,7 @@ const rows = {
   ...pooling,
   ...normalization,
   ...resize,
+  ...optimizer,
   ...unsupported,
 } satisfies Record<KernelName, Row>;
 
