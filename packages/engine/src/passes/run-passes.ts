@@ -4,6 +4,7 @@ import { lower, type LoweringTable } from "../lower.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { deadCode } from "./dead-code.js";
+import { flatUpdates } from "./flat-updates.js";
 import { fusedChannels } from "./fused-channels.js";
 import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
@@ -14,7 +15,12 @@ import { uniformConstants } from "./uniform-constants.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** Over the kernels as recorded. */
-const capturedPasses: readonly Pass[] = [commonSubexpressions, masksFromResults, deadCode];
+const capturedPasses: readonly Pass[] = [
+  commonSubexpressions,
+  masksFromResults,
+  deadCode,
+  flatUpdates,
+];
 
 /** Over the ONNX operators. The second round simplifies what the late broadcasts left. */
 const onnxPasses = (blockSize?: number): readonly Pass[] => [

@@ -1,0 +1,94 @@
+import { newValue, sizeOf, type Graph, type GraphNode, type Value } from "../graph/graph.js";
+import type { Pass } from "./rewrite-nodes.js";
+
+/** Elements of the largest tensor that is laid end to end with others. Measured on the updates of the ViT reference
+ *  step: 1.99 ms apart, 1.87 with this limit, 2.10 with everything in one vector (607, 263 and 203 operations); keeping
+ *  the vectors between steps, which would spare the copies, saves another 0.4 ms. Compiling takes 235 ms where it took
+ *  282. */
+const largest = 4096;
+
+const operands = ["parameter", "mean", "square", "gradient"] as const;
+const scalars = ["learningRate", "correction1", "correction2"] as const;
+
+/** Optimiser updates of many small tensors become one over all of them laid end to end: an operation costs
+ *  microseconds however little it computes, and an update is a dozen of them. Over tfjs kernels: before, one AdamW for
+ *  each tensor; after, for each set of constants and scalars, Reshape and Concat of the operands, one AdamW, Split and
+ *  Reshape of its results. Refused: tensors so large that copying costs more than operations do, updates whose results
+ *  the step goes on to use, and an update that is alone in its constants and scalars. */
+export const flatUpdates: Pass = {
+  name: "flat updates",
+  run(graph) {
+    const groups = groupsOf(graph);
+    const members = new Set([...groups.values()].flat());
+    const nodes = graph.nodes.flatMap((node) => {
+      if (!members.has(node)) return [node];
+      // Where the last of a group stands, all of its operands are made.
+      const group = [...groups.values()].find((each) => each.at(-1) === node);
+      return group ? flattened(group) : [];
+    });
+    return { ...graph, nodes };
+  },
+};
+
+/** Updates that can be one, two or more of each kind. */
+function groupsOf({ nodes }: Graph): Map<string, GraphNode[]> {
+  const used = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const groups = new Map<string, GraphNode[]>();
+  for (const node of nodes) {
+    if (node.op !== "LejepaAdamw" || sizeOf(operand(node, "parameter").shape) > largest) continue;
+    if (node.outputs.some((output) => used.has(output))) continue;
+    const shared = scalars.map((name) => operand(node, name).id);
+    const key = JSON.stringify([shared, Object.entries(node.attributes).sort()]);
+    groups.set(key, [...(groups.get(key) ?? []), node]);
+  }
+  for (const [key, group] of groups) if (group.length === 1) groups.delete(key);
+  return groups;
+}
+
+const operand = ({ inputNames, inputs }: GraphNode, name: string): Value =>
+  inputs[inputNames!.indexOf(name)]!;
+
+function flattened(group: readonly GraphNode[]): GraphNode[] {
+  const [first] = group as [GraphNode];
+  const nodes: GraphNode[] = [];
+  const add = (
+    op: string,
+    inputs: Readonly<Record<string, Value>>,
+    attributes: GraphNode["attributes"],
+    outputs: readonly Value[],
+  ): void => {
+    nodes.push({
+      op,
+      domain: "tfjs",
+      inputNames: Object.keys(inputs),
+      inputs: Object.values(inputs),
+      attributes,
+      outputs,
+      site: first.site,
+    });
+  };
+  const sizes = group.map((node) => sizeOf(operand(node, "parameter").shape));
+  const total = sizes.reduce((sum, size) => sum + size);
+  const flat: Record<string, Value> = {};
+  for (const name of operands) {
+    const rows = group.map((node, i) => {
+      const row = newValue([sizes[i]!], "float32");
+      add("Reshape", { x: operand(node, name) }, { shape: row.shape }, [row]);
+      return row;
+    });
+    flat[name] = newValue([total], "float32");
+    add("Concat", Object.fromEntries(rows.entries()), { axis: 0 }, [flat[name]]);
+  }
+  for (const name of scalars) flat[name] = operand(first, name);
+  const results = first.outputs.map(() => newValue([total], "float32"));
+  add("LejepaAdamw", flat, first.attributes, results);
+  results.forEach((result, k) => {
+    const rows = sizes.map((size) => newValue([size], "float32"));
+    add("SplitV", { x: result }, { numOrSizeSplits: sizes, axis: 0 }, rows);
+    group.forEach(({ outputs }, i) => {
+      const output = outputs[k]!;
+      add("Reshape", { x: rows[i]! }, { shape: output.shape }, [output]);
+    });
+  });
+  return nodes;
+}
