@@ -1,14 +1,15 @@
 /** The layers that the encoders share, each in two halves under one name: its parameters as a plan, and its
  *  application inside a forward pass. */
 import {
+  type Activation,
   batchNorm,
   type BatchNormParameters,
   type BatchStatistics,
   convBlock,
   type ConvBlockOptions,
-  layerNorm,
   LejepaError,
   linear,
+  mlp,
   patchEmbed,
   selfAttention,
   type Tensors,
@@ -95,20 +96,33 @@ export class ForwardPass {
     );
   }
 
-  layerNorm(name: string, x: Tensor, epsilon: number): Tensor {
-    return layerNorm(x, this.parameter(`${name}.weight`), this.parameter(`${name}.bias`), epsilon);
-  }
-
+  /** Patches of images as tokens, [L, N, D]. */
   patchEmbed(name: string, images: Tensor4D): Tensor3D {
-    return patchEmbed(images, this.parameter(`${name}.weight`), this.parameter(`${name}.bias`));
+    const { weight, bias } = this.#affine(name);
+    return patchEmbed(images, weight, bias, "LND");
   }
 
-  selfAttention(name: string, x: Tensor, heads: number): Tensor {
-    const qkv = {
-      weight: this.parameter(`${name}.qkv.weight`),
-      bias: this.parameter(`${name}.qkv.bias`),
+  /** Norm `norm` and multi-head self-attention `name` of tokens [L, N, D]. */
+  selfAttention(name: string, norm: string, x: Tensor, heads: number, epsilon: number): Tensor {
+    return selfAttention(x, this.#affine(`${name}.qkv`), heads, {
+      norm: { ...this.#affine(norm), epsilon },
+      output: this.#affine(`${name}.proj`),
+      layout: "LND",
+    });
+  }
+
+  /** Norm `norm` and perceptron `name` of tokens. */
+  mlp(name: string, norm: string, x: Tensor, activation: Activation, epsilon: number): Tensor {
+    const parameters = {
+      norm: { ...this.#affine(norm), epsilon },
+      fc1: this.#affine(`${name}.fc1`),
+      fc2: this.#affine(`${name}.fc2`),
     };
-    return this.linear(`${name}.proj`, selfAttention(x, qkv, heads), "bias");
+    return mlp(x, parameters, activation);
+  }
+
+  #affine(name: string): { readonly weight: Tensor; readonly bias: Tensor } {
+    return { weight: this.parameter(`${name}.weight`), bias: this.parameter(`${name}.bias`) };
   }
 
   batchNorm<T extends Tensor>(name: string, x: T): T {
@@ -134,8 +148,7 @@ export class ForwardPass {
 
   #normParameters(name: string): BatchNormParameters {
     return {
-      weight: this.parameter(`${name}.weight`),
-      bias: this.parameter(`${name}.bias`),
+      ...this.#affine(name),
       running: {
         mean: this.parameter(`${name}.running_mean`),
         variance: this.parameter(`${name}.running_var`),

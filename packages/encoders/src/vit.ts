@@ -1,4 +1,4 @@
-import { activate, type Activation, globalAveragePool, LejepaError } from "@lejepa/ops";
+import { type Activation, LejepaError, normalizeRows } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Encoder } from "./encoder.js";
 import { type ImageOptions, requireImages, requireWholeNumbers } from "./image-options.js";
@@ -125,27 +125,33 @@ export function vit(options: VitOptions): Encoder {
       requireImages(name, images.shape, imageSize, channels);
       const pass = new ForwardPass(name, parameters, mode);
       const batch = images.shape[0];
-      let x: tf.Tensor = pass.patchEmbed("patch_embed.proj", images); // [N, L, D]
+      // Token by token, [L, N, D]: an engine then reads the heads where they lie.
+      let x: tf.Tensor = pass.patchEmbed("patch_embed.proj", images);
       if (classToken) {
-        const token = tf.tile(pass.parameter("cls_token"), [batch, 1, 1]);
-        x = tf.concat([token, x], 1);
+        const token = tf.tile(pass.parameter("cls_token"), [1, batch, 1]);
+        x = tf.concat([token, x], 0);
       }
-      x = tf.add(x, pass.parameter("pos_embed"));
+      x = tf.add(x, tf.reshape(pass.parameter("pos_embed"), [tokenCount, 1, dim]));
       for (let i = 0; i < depth; i++) {
         const block = `blocks.${i}`;
-        const attended = pass.layerNorm(`${block}.norm1`, x, layerNormEpsilon);
-        x = tf.add(x, pass.selfAttention(`${block}.attn`, attended, heads));
-        const normalised = pass.layerNorm(`${block}.norm2`, x, layerNormEpsilon);
-        const h = activate(pass.linear(`${block}.mlp.fc1`, normalised, "bias"), activation);
-        x = tf.add(x, pass.linear(`${block}.mlp.fc2`, h, "bias"));
+        const norms = [`${block}.norm1`, `${block}.norm2`] as const;
+        x = tf.add(x, pass.selfAttention(`${block}.attn`, norms[0], x, heads, layerNormEpsilon));
+        x = tf.add(x, pass.mlp(`${block}.mlp`, norms[1], x, activation, layerNormEpsilon));
       }
-      const tokens = pass.layerNorm("norm", x, layerNormEpsilon) as tf.Tensor3D;
-      const embedding =
+      const rows = tf.reshape(x, [tokenCount * batch, dim]);
+      const normal = tf.reshape(
+        normalizeRows(rows, { epsilon: layerNormEpsilon, readers: "any" }),
+        [tokenCount, batch, dim],
+      );
+      // Scale and shift of the last norm come after pooling, where there is less to scale.
+      const affine = (t: tf.Tensor) =>
+        tf.add(tf.mul(t, pass.parameter("norm.weight")), pass.parameter("norm.bias"));
+      const pooled =
         pool === "token"
-          ? tf.reshape<tf.Rank.R2>(tf.slice(tokens, [0, 0, 0], [batch, 1, dim]), [batch, dim])
-          : globalAveragePool(
-              classToken ? tf.slice(tokens, [0, 1, 0], [batch, tokenCount - 1, dim]) : tokens,
-            );
+          ? tf.slice(normal, [0, 0, 0], [1, batch, dim])
+          : tf.mean(tf.slice(normal, [prefix, 0, 0], [tokenCount - prefix, batch, dim]), 0);
+      const embedding = affine(tf.reshape(pooled, [batch, dim])) as tf.Tensor2D;
+      const tokens = tf.transpose(affine(normal), [1, 0, 2]) as tf.Tensor3D;
       return { embedding, tokens, updates: pass.updates };
     },
   };
