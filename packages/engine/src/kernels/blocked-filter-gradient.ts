@@ -9,15 +9,17 @@
 import type { backend_util } from "@tensorflow/tfjs-core";
 import type { Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
-import { nchwc, toBlocked } from "../onnx/nchwc.js";
+import { nchwc, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
+import { worthFilling } from "./blocked-convolution.js";
 
 type Window = backend_util.Conv2DInfo;
 
 /** Positions of dy in one band: their taps, 64 filters of 16 images deep, stay in a processor's second cache (1 MB). */
 const mostPositions = 256;
 
-/** dw [kh, kw, C, O] of x [N, H, W, C] and dy [N, H', W', O]. O is a multiple of the block and N of 4; refused with
- *  dilated taps. x is taken blocked where C is a multiple of the block, else channels last. */
+/** dw [kh, kw, C, O] of x [N, H, W, C] and dy [N, H', W', O]. Channels are made up to whole blocks with zeros, but fewer
+ *  of x than a block are taken channels last. Refused where most of the work would be on zeros, for N that is no
+ *  multiple of 4, and with dilated taps. */
 export function blockedFilterGradient(
   g: OnnxBuilder,
   x: Value,
@@ -25,11 +27,15 @@ export function blockedFilterGradient(
   window: Window,
 ): Value | undefined {
   const block = g.blockSize;
-  const { batchSize, inChannels, outChannels, outHeight, outWidth } = window;
-  if (block === undefined || outChannels % block !== 0 || batchSize % 4 !== 0) return undefined;
+  const { batchSize, outHeight, outWidth } = window;
+  if (block === undefined || batchSize % 4 !== 0) return undefined;
   if (window.dilationHeight !== 1 || window.dilationWidth !== 1) return undefined;
+  const few = window.inChannels < block;
+  const inChannels = few ? window.inChannels : wholeBlocks(window.inChannels, block);
+  const outChannels = wholeBlocks(window.outChannels, block);
+  if (!worthFilling(window, inChannels, outChannels)) return undefined;
   const { filterHeight: kh, filterWidth: kw, strideHeight, strideWidth } = window;
-  const channels = inChannels % block === 0 ? block : inChannels;
+  const channels = few ? inChannels : block;
   const [groups, filters] = [inChannels / channels, outChannels / block];
   // onnxruntime fills the last block of images with zeros.
   const images = Math.ceil(batchSize / block);
@@ -38,7 +44,7 @@ export function blockedFilterGradient(
 
   // Pixels of x, each with the images of a block innermost: [images, groups, H, W, channels, block].
   const pixels = window.inHeight * window.inWidth;
-  const memory = channels === block ? toBlocked(g, x) : x;
+  const memory = few ? x : toBlocked(g, x);
   const byImage = g.op(
     "ReorderInput",
     [g.reshape(memory, [1, batchSize, 1, pixels * inChannels])],
@@ -61,7 +67,7 @@ export function blockedFilterGradient(
     : flat;
   const met = g.gather(source, g.dense(indices, [indices.length], "int32"), 0);
 
-  const weights = weightsOf(g, dy, window, { images, bands, block });
+  const weights = weightsOf(g, dy, window, { outChannels, images, bands, block });
   const product = g.op(
     "Conv",
     [g.reshape(met, [groups, images * block * bands, rows, columns * channels]), weights],
@@ -78,7 +84,9 @@ export function blockedFilterGradient(
     g.reshape(product, [groups, filters, kh, kw, channels, block]),
     [2, 3, 0, 4, 1, 5],
   );
-  return g.reshape(byTap, window.filterShape);
+  const filled = g.reshape(byTap, [kh, kw, inChannels, outChannels]);
+  const whole = inChannels === window.inChannels && outChannels === window.outChannels;
+  return whole ? filled : g.slice(filled, [0, 0, 0, 0], window.filterShape);
 }
 
 /** Rows of dy that are taken together: all of them, or so many that they divide H' and few positions remain. */
@@ -116,9 +124,10 @@ function reachOf(window: Window, bandRows: number) {
 function weightsOf(
   g: OnnxBuilder,
   dy: Value,
-  { batchSize, outChannels, outHeight, outWidth }: Window,
-  { images, bands, block }: { images: number; bands: number; block: number },
+  { batchSize, outHeight, outWidth }: Window,
+  sizes: { outChannels: number; images: number; bands: number; block: number },
 ): Value {
+  const { outChannels, images, bands, block } = sizes;
   const filters = outChannels / block;
   const missing = images * block - batchSize;
   const blocked = g.reshape(toBlocked(g, dy), [batchSize, outChannels * outHeight * outWidth]);
