@@ -1,6 +1,6 @@
 import type { Sample } from "./dataset.js";
 import { LejepaError } from "./error.js";
-import { randomOf } from "./random.js";
+import { randomOf, type Random } from "./random.js";
 import { createViewMaker } from "./view-maker.js";
 import type { ViewSpec } from "./view-spec.js";
 
@@ -46,8 +46,8 @@ export function createAssembler(
       checkLike(dataset.name, sample, indices[n]!, reference, views.size !== undefined);
       maker.load(sample.image);
       for (let v = 0; v < views.count; v++) {
-        const random = randomOf(`${seed}/${epoch}/view/${indices[n]!}/${v}`);
-        images.set(maker.make(random).data, (v * size + n) * length);
+        const key = (): string => `${seed}/${epoch}/view/${indices[n]!}/${v}`;
+        images.set(maker.make(lazily(key)).data, (v * size + n) * length);
       }
     });
     return {
@@ -58,6 +58,12 @@ export function createAssembler(
         : undefined,
     };
   };
+}
+
+/** The generator of a key, made when it first draws: a view without anything random needs none. */
+function lazily(key: () => string): Random {
+  let random: Random | undefined;
+  return () => (random ??= randomOf(key()))();
 }
 
 function checkLike(

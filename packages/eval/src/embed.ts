@@ -69,24 +69,31 @@ export async function embed(
     dropLast: false,
     ...(signal && { signal }),
   });
+  // One batch is computed while the next one is prepared.
+  let computing: Promise<void> | undefined;
   try {
-    let done = 0;
-    const full = new Float32Array(batchSize * imageSize * imageSize * channels);
+    let loaded = 0;
     for await (const batch of loader) {
       checkImages(encoder, dataset, batch.shape);
+      const at = loaded;
+      loaded += batch.size;
+      if (batch.labels === undefined) labelled = false;
+      else labels.set(batch.labels, at);
       let { images } = batch;
       if (batch.size < batchSize) {
-        // The graph has one batch size: the rest is whatever was there, and its rows are dropped.
-        full.set(images);
-        images = full;
+        // The graph has one batch size: the rows of what fills it up are dropped.
+        images = new Float32Array(batchSize * imageSize * imageSize * channels);
+        images.set(batch.images);
       }
-      const { embedding } = await compiled.run({ images });
-      features.set(embedding!.data.subarray(0, batch.size * dim), done * dim);
-      if (batch.labels === undefined) labelled = false;
-      else labels.set(batch.labels, done);
-      done += batch.size;
-      onProgress?.(done, dataset.length);
+      await computing;
+      computing = compiled.run({ images }).then(({ embedding }) => {
+        features.set(embedding!.data.subarray(0, batch.size * dim), at * dim);
+        onProgress?.(at + batch.size, dataset.length);
+      });
+      // Whoever awaits it sees the error; until then it must not count as unhandled.
+      computing.catch(() => undefined);
     }
+    await computing;
   } finally {
     await loader.close();
     await compiled.dispose();
