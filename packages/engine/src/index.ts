@@ -18,5 +18,7 @@ export type {
   Step,
   StepSpec,
 } from "./engine.js";
+export { pureModel } from "./layers-model.js";
+export type { LayersMode, LayersModelLike, LayersWeight, PureModel } from "./layers-model.js";
 export type { ConvolutionMethod } from "./onnx/block-size.js";
 export type { OnnxOptions } from "./onnx-engine.js";

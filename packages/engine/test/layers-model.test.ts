@@ -1,0 +1,396 @@
+/** Models of the common layers of tfjs-layers, values and gradients, on the onnx engine as on tfjs's cpu backend. */
+import "@tensorflow/tfjs-backend-cpu";
+import { createEngine, pureModel, type Engine, type PureModel, type Step } from "@lejepa/engine";
+import * as tf from "@tensorflow/tfjs-core";
+import * as tfl from "@tensorflow/tfjs-layers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { needs } from "../../../tools/backends.js";
+
+let eager: Engine;
+const engines: Partial<Record<"auto" | "gathered", Engine>> = {};
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  eager = await createEngine("eager", { backend: "cpu" });
+  for (const convolution of ["auto", "gathered"] as const)
+    engines[convolution] = await createEngine("onnx", { threads: 1, convolution });
+});
+afterAll(async () => {
+  for (const engine of [eager, ...Object.values(engines)]) await engine.dispose();
+});
+
+const { layers } = tfl;
+type Symbolic = tfl.SymbolicTensor;
+type Layer = (x: Symbolic) => Symbolic;
+
+interface ModelCase {
+  readonly title: string;
+  /** Shapes of the inputs without the batch. */
+  readonly inputs: readonly (readonly number[])[];
+  readonly build: (...inputs: Symbolic[]) => Symbolic;
+  /** Whole numbers below this as inputs. */
+  readonly tokens?: number;
+  /** Values only: dropout draws numbers in training, and tfjs lacks some gradients. */
+  readonly mode?: "eval";
+  /** Images in the batch, 4 when left out. */
+  readonly batch?: number;
+}
+
+const chain = (...steps: tfl.layers.Layer[]): Layer =>
+  steps.reduce<Layer>(
+    (before, layer) => (x) => layer.apply(before(x)) as Symbolic,
+    (x) => x,
+  );
+const image = [6, 8, 3] as const;
+const onImage = (title: string, ...steps: tfl.layers.Layer[]): ModelCase => ({
+  title,
+  inputs: [image],
+  build: chain(...steps),
+});
+const onSquare = (title: string, ...steps: tfl.layers.Layer[]): ModelCase => ({
+  title,
+  inputs: [[5, 5, 3]],
+  build: chain(...steps),
+});
+const sequence = [5, 4] as const;
+const onSequence = (title: string, ...steps: tfl.layers.Layer[]): ModelCase => ({
+  title,
+  inputs: [sequence],
+  build: chain(...steps),
+});
+const merged = (title: string, layer: tfl.layers.Layer, ...inputs: number[][]): ModelCase => ({
+  title,
+  inputs:
+    inputs.length > 0
+      ? inputs
+      : [
+          [4, 6],
+          [4, 6],
+          [4, 6],
+        ],
+  build: (...xs) => layer.apply(xs) as Symbolic,
+});
+
+const activations = [
+  ...["relu", "relu6", "elu", "selu", "sigmoid", "softmax", "tanh", "softplus", "softsign"],
+  ...["hardSigmoid", "swish", "mish", "gelu", "gelu_new", "linear"],
+] as const;
+
+const cases = (): ModelCase[] => [
+  // Convolutions
+  onImage("conv2d", layers.conv2d({ filters: 16, kernelSize: 3, padding: "same" })),
+  onImage(
+    "conv2d by 2 into conv2d, with bias and activation",
+    layers.conv2d({ filters: 20, kernelSize: 3, strides: 2, padding: "same", activation: "relu" }),
+    layers.conv2d({ filters: 12, kernelSize: [2, 3], activation: "tanh" }),
+  ),
+  onImage(
+    "depthwiseConv2d",
+    layers.conv2d({ filters: 16, kernelSize: 1 }),
+    layers.depthwiseConv2d({ kernelSize: 3, padding: "same", activation: "relu" }),
+    layers.depthwiseConv2d({ kernelSize: 3, strides: 2, depthMultiplier: 2 }),
+  ),
+  onImage("separableConv2d", layers.separableConv2d({ filters: 5, kernelSize: 3 })),
+  onImage(
+    "conv2dTranspose",
+    layers.conv2dTranspose({ filters: 4, kernelSize: 3, strides: 2, padding: "same" }),
+    layers.conv2dTranspose({ filters: 2, kernelSize: 2 }),
+  ),
+  onSequence("conv1d", layers.conv1d({ filters: 3, kernelSize: 3, padding: "same" })),
+  // Pooling
+  onImage("maxPooling2d", layers.maxPooling2d({ poolSize: 2 })),
+  onImage(
+    "maxPooling2d, overlapping",
+    layers.maxPooling2d({ poolSize: 3, strides: 2, padding: "same" }),
+  ),
+  onImage("averagePooling2d", layers.averagePooling2d({ poolSize: [2, 3], strides: [2, 1] })),
+  onImage("globalAveragePooling2d", layers.globalAveragePooling2d({})),
+  onImage("globalMaxPooling2d", layers.globalMaxPooling2d({})),
+  onSequence("maxPooling1d", layers.maxPooling1d({ poolSize: 2 })),
+  onSequence("averagePooling1d", layers.averagePooling1d({ poolSize: 2 })),
+  onSequence("globalAveragePooling1d", layers.globalAveragePooling1d()),
+  onSequence("globalMaxPooling1d", layers.globalMaxPooling1d()),
+  // Normalisation
+  onImage(
+    "batchNormalization",
+    layers.conv2d({ filters: 16, kernelSize: 3 }),
+    layers.batchNormalization(),
+  ),
+  onSequence("batchNormalization of a sequence", layers.batchNormalization({ momentum: 0.5 })),
+  onImage("layerNormalization", layers.layerNormalization()),
+  onImage("layerNormalization over two axes", layers.layerNormalization({ axis: [2, 3] })),
+  // Core
+  onSequence("dense on every position", layers.dense({ units: 7, activation: "relu" })),
+  {
+    title: "embedding",
+    inputs: [[6]],
+    tokens: 9,
+    build: chain(
+      layers.embedding({ inputDim: 9, outputDim: 5 }),
+      layers.flatten(),
+      layers.dense({ units: 3 }),
+    ),
+  },
+  onImage("flatten", layers.flatten(), layers.dense({ units: 3, useBias: false })),
+  onImage("flatten, channels first", layers.flatten({ dataFormat: "channelsFirst" })),
+  onImage("reshape", layers.reshape({ targetShape: [-1, 12] }), layers.dense({ units: 2 })),
+  onImage("permute", layers.permute({ dims: [3, 1, 2] }), layers.dense({ units: 2 })),
+  { title: "repeatVector", inputs: [[4]], build: chain(layers.repeatVector({ n: 3 })) },
+  // tfjs's cpu backend has these gradients of one square image right only.
+  { ...onSquare("upSampling2d", layers.upSampling2d({ size: [2, 3] })), batch: 1 },
+  {
+    ...onSquare("upSampling2d, bilinear", layers.upSampling2d({ interpolation: "bilinear" })),
+    batch: 1,
+  },
+  onImage(
+    "zeroPadding2d",
+    layers.zeroPadding2d({
+      padding: [
+        [1, 0],
+        [2, 3],
+      ],
+    }),
+  ),
+  onImage(
+    "cropping2D",
+    layers.cropping2D({
+      cropping: [
+        [1, 2],
+        [0, 3],
+      ],
+    }),
+  ),
+  {
+    ...onSequence("dropout", layers.dropout({ rate: 0.5 }), layers.dense({ units: 2 })),
+    mode: "eval",
+  },
+  {
+    ...onImage("gaussianNoise", layers.gaussianNoise({ stddev: 1 })),
+    mode: "eval",
+  },
+  // Merging
+  merged("add", layers.add()),
+  merged("multiply", layers.multiply()),
+  merged("average", layers.average()),
+  merged("maximum", layers.maximum()),
+  merged("minimum", layers.minimum()),
+  merged("concatenate", layers.concatenate({ axis: -1 }), [4, 6], [4, 2]),
+  merged("dot", layers.dot({ axes: 1 }), [6], [6]),
+  merged(
+    "dot, normalised, over an inner axis",
+    layers.dot({ axes: [2, 2], normalize: true }),
+    [4, 6],
+    [3, 6],
+  ),
+  // Activations
+  ...activations.map((activation) => onSequence(activation, layers.activation({ activation }))),
+  onSequence("reLU with a limit", layers.reLU({ maxValue: 1 })),
+  onSequence("leakyReLU", layers.leakyReLU({ alpha: 0.2 })),
+  onSequence(
+    "prelu",
+    layers.prelu({ alphaInitializer: tfl.initializers.constant({ value: 0.3 }) }),
+  ),
+  { ...onSequence("thresholdedReLU", layers.thresholdedReLU({ theta: 0.5 })), mode: "eval" },
+  // Recurrent, unrolled over the five positions
+  onSequence("simpleRNN", layers.simpleRNN({ units: 3, recurrentInitializer: "glorotNormal" })),
+  onSequence(
+    "lstm",
+    layers.lstm({ units: 3, recurrentInitializer: "glorotNormal", returnSequences: true }),
+  ),
+  onSequence(
+    "gru",
+    layers.gru({ units: 3, recurrentInitializer: "glorotNormal", goBackwards: true }),
+  ),
+  {
+    title: "bidirectional lstm",
+    inputs: [sequence],
+    build: chain(
+      layers.bidirectional({
+        layer: layers.lstm({ units: 2, recurrentInitializer: "glorotNormal" }),
+        mergeMode: "concat",
+      }),
+    ),
+  },
+  onSequence("timeDistributed", layers.timeDistributed({ layer: layers.dense({ units: 2 }) })),
+];
+
+const golden = (Math.sqrt(5) - 1) / 2;
+const spread = (size: number, seed: number): Float32Array =>
+  Float32Array.from({ length: size }, (_, i) => 4 * (((i + 1) * golden + seed * 0.37) % 1) - 2);
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** The outputs, and in training the gradients and what batch norm changes. */
+function stepOf({ inputs, mode }: ModelCase, model: PureModel): Step {
+  return (state, given) => {
+    const xs = inputs.map((_, i) => given[`x${i}`]!);
+    const outputs: Record<string, tf.Tensor> = {};
+    model.apply(state, xs, "eval").outputs.forEach((y, i) => (outputs[`y${i}`] = y));
+    if (mode === "eval") return { state, outputs };
+    const weighted = (...ys: tf.Tensor[]) =>
+      tf.addN(ys.map((y) => tf.sum(tf.mul(y, tf.reshape(tf.cos(tf.range(0, y.size)), y.shape)))));
+    const names = model.trainable;
+    const { gradients, updates } =
+      names.length > 0
+        ? model.lossAndGradients(state, xs, weighted)
+        : { gradients: {}, updates: {} };
+    for (const [name, gradient] of Object.entries(gradients)) outputs[`d/${name}`] = gradient;
+    const floats = xs.filter(({ dtype }) => dtype === "float32");
+    if (floats.length > 0)
+      tf.grads((...args: tf.Tensor[]) => weighted(...model.apply(state, args, "train").outputs))(
+        floats,
+      ).forEach((dx, i) => (outputs[`dx${i}`] = dx));
+    return { state: { ...state, ...updates }, outputs };
+  };
+}
+
+describe("layers give on the onnx engine what they give on tfjs's cpu backend", () => {
+  test.for(cases())("$title", async (modelCase, context) => {
+    needs("onnx", context);
+    const { inputs, build, tokens, batch = 4 } = modelCase;
+    const symbolic = inputs.map((shape) => tfl.input({ shape: [...shape] }));
+    const layersModel = tfl.model({ inputs: symbolic, outputs: build(...symbolic) });
+    layersModel.setWeights(
+      layersModel.weights.map(({ shape, name }, i) => {
+        const values = spread(sizeOf(shape as number[]), i).map((value) =>
+          // A variance is positive.
+          name.includes("variance") ? 1 + value / 4 : value / 3,
+        );
+        return tf.tensor(values, shape as number[]);
+      }),
+    );
+    const model = pureModel(layersModel);
+    const before = tf.memory().numTensors;
+    const spec = {
+      state: model.weights,
+      inputs: Object.fromEntries(
+        inputs.map((shape, i) => [
+          `x${i}`,
+          { shape: [batch, ...shape], ...(tokens ? { dtype: "int32" as const } : {}) },
+        ]),
+      ),
+    };
+    const data = Object.fromEntries(
+      inputs.map((shape, i) => {
+        const values = spread(batch * sizeOf(shape), i + 10);
+        return [
+          `x${i}`,
+          tokens ? Int32Array.from(values, (v) => Math.floor(((v + 2) / 4) * tokens)) : values,
+        ];
+      }),
+    );
+    const step = stepOf(modelCase, model);
+    const expected = await eager.compile(step, spec);
+    const wanted = { ...(await expected.run(data)), ...(await expected.readState()) };
+    await expected.dispose();
+    for (const engine of Object.values(engines)) {
+      const compiled = await engine.compile(step, spec);
+      const got = { ...(await compiled.run(data)), ...(await compiled.readState()) };
+      await compiled.dispose();
+      expect(Object.keys(got)).toEqual(Object.keys(wanted));
+      for (const [name, { shape, data: values }] of Object.entries(wanted)) {
+        expect(got[name]!.shape, name).toEqual(shape);
+        const scale = Math.max(1, ...values.map(Math.abs));
+        values.forEach((value, i) => {
+          const other = got[name]!.data[i]!;
+          expect(Math.abs(value - other) <= 1e-5 * scale, `${name}[${i}]: ${value}, ${other}`).toBe(
+            true,
+          );
+        });
+      }
+    }
+    expect(tf.memory().numTensors).toBe(before);
+    layersModel.dispose();
+  });
+});
+
+/** Classifies by a small convolutional net whose normalisation keeps moving averages. */
+const classifier = () =>
+  tfl.sequential({
+    layers: [
+      layers.conv2d({ filters: 16, kernelSize: 3, inputShape: [8, 8, 1], useBias: false }),
+      layers.batchNormalization({ momentum: 0.5 }),
+      layers.reLU(),
+      layers.globalAveragePooling2d({}),
+      layers.dense({ units: 2 }),
+    ],
+  });
+
+test("a model is trained in a step, and predicts with the weights that come back", async (context) => {
+  needs("onnx", context);
+  const layersModel = classifier();
+  const model = pureModel(layersModel);
+  expect(model.trainable).toHaveLength(5);
+  expect(Object.keys(model.weights)).toHaveLength(7);
+  const step = await engines.auto!.compile(
+    (state, { x, y }) => {
+      const { loss, gradients, updates } = model.lossAndGradients(state, x!, (logits) =>
+        tf.losses.softmaxCrossEntropy(y!, logits),
+      );
+      const trained = Object.fromEntries(
+        Object.entries(gradients).map(([name, gradient]) => [
+          name,
+          tf.sub(state[name]!, tf.mul(gradient, 0.5)),
+        ]),
+      );
+      return { state: { ...state, ...trained, ...updates }, outputs: { loss } };
+    },
+    { state: model.weights, inputs: { x: { shape: [8, 8, 8, 1] }, y: { shape: [8, 2] } } },
+  );
+  // Half of the images have stripes one way, half the other.
+  const stripes = (i: number): number => {
+    const [image, row, column] = [i >> 6, (i >> 3) & 7, i & 7];
+    return ((image % 2 ? row : column) + (image >> 1)) % 2;
+  };
+  const data = {
+    x: Float32Array.from({ length: 512 }, (_, i) => stripes(i)),
+    y: Float32Array.from({ length: 16 }, (_, i) => ((i >> 1) % 2 === i % 2 ? 1 : 0)),
+  };
+  const losses = [];
+  for (let i = 0; i < 60; i++) losses.push((await step.run(data)).loss!.data[0]!);
+  expect(losses.at(-1)!).toBeLessThan(0.1 * losses[0]!);
+  const before = tf.memory().numTensors;
+  // Nothing has reached the model yet.
+  const untouched = layersModel.weights.every((weight) =>
+    weight
+      .read()
+      .dataSync()
+      .every((value, i) => value === model.weights[weight.name]!.data[i]),
+  );
+  expect(untouched).toBe(true);
+  const trained = await step.readState();
+  const predictedLoss = () =>
+    tf.tidy(() => {
+      const logits = layersModel.predict(tf.tensor(data.x, [8, 8, 8, 1])) as tf.Tensor;
+      return tf.losses.softmaxCrossEntropy(tf.tensor(data.y, [8, 2]), logits).dataSync()[0]!;
+    });
+  expect(predictedLoss()).toBeGreaterThan(0.5 * losses[0]!);
+  tf.tidy(() =>
+    layersModel.setWeights(
+      layersModel.weights.map(({ name }) =>
+        tf.tensor(trained[name]!.data, [...trained[name]!.shape]),
+      ),
+    ),
+  );
+  expect(predictedLoss()).toBeLessThan(0.1 * losses[0]!);
+  expect(tf.memory().numTensors).toBe(before);
+  layersModel.dispose();
+});
+
+test("a step that fails leaves the model as it was", async (context) => {
+  needs("onnx", context);
+  const layersModel = tfl.sequential({
+    layers: [layers.dense({ units: 2, inputShape: [2] }), layers.dropout({ rate: 0.5 })],
+  });
+  const model = pureModel(layersModel);
+  const spec = { state: model.weights, inputs: { x: { shape: [1, 2] } } };
+  const step: Step = (state, { x }) => ({
+    state,
+    outputs: { y: model.apply(state, x!, "train").outputs[0]! },
+  });
+  await expect(engines.auto!.compile(step, spec)).rejects.toMatchObject({
+    name: "LejepaError",
+    code: "changing-constant",
+  });
+  const values = [...layersModel.weights[0]!.read().dataSync()];
+  expect(values).toEqual([...model.weights[layersModel.weights[0]!.name]!.data]);
+  layersModel.dispose();
+});
