@@ -51,7 +51,7 @@ export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } 
         current?.update(step, {
           prediction: prediction.toFixed(4),
           sigreg: sigreg.toFixed(3),
-          rate: imagesPerSecond,
+          rate: Math.round(imagesPerSecond),
         });
       },
       onProbe(done, total) {

@@ -3,7 +3,8 @@ import type { TrainResult } from "@lejepa/trainer";
 
 /** What a finished or interrupted run has to say to a person. */
 export function summary(source: string, result: TrainResult): string {
-  const { status, run, steps, probes, phases, seconds, engineDescription } = result;
+  const { status, run, steps, probes, phases, seconds, engineDescription, dataWaitSeconds } =
+    result;
   const lines: string[] = [""];
   if (status === "already-finished")
     lines.push(`This run had finished already, after ${steps} steps.`);
@@ -20,9 +21,13 @@ export function summary(source: string, result: TrainResult): string {
       row("kNN (k = 20)", "knn"),
     );
   }
-  const times = (["load", "compile", "train", "probe"] as const).map(
-    (phase) => `${phase} ${phases[phase].toFixed(1)} s`,
-  );
+  const times = (["load", "compile", "train", "probe"] as const).map((phase) => {
+    const waited =
+      phase === "train" && phases.train > 0
+        ? ` (${(100 * (dataWaitSeconds / phases.train)).toFixed(1)} % waiting for images)`
+        : "";
+    return `${phase} ${phases[phase].toFixed(1)} s${waited}`;
+  });
   lines.push("", `  time    ${times.join(", ")}; ${seconds.toFixed(1)} s in all`);
   lines.push(`  report  ${join(run, "report.html")}`);
   if (status === "interrupted")

@@ -17,6 +17,7 @@ const line = (step: number): StepMetrics => ({
   sigreg: 1,
   lr: 0.1,
   imagesPerSecond: 5,
+  dataWaitSeconds: 0,
   seconds: step,
 });
 

@@ -15,8 +15,10 @@ export interface StepMetrics {
   readonly sigreg: number;
   /** Learning rate of this step. */
   readonly lr: number;
-  /** Views that went through the encoder in a second, mean of the last 20 steps. */
+  /** Images of the data set that were trained on in a second, each in all its views; mean of the last 20 steps. */
   readonly imagesPerSecond: number;
+  /** Time that this step waited for its images. */
+  readonly dataWaitSeconds: number;
   /** Time spent in the training loop until now, over all sessions of the run. */
   readonly seconds: number;
 }

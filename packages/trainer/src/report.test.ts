@@ -25,6 +25,7 @@ const metrics = Array.from({ length: 3000 }, (_, i) => ({
   sigreg: 1,
   lr: 0.001,
   imagesPerSecond: 1234,
+  dataWaitSeconds: 0,
   seconds: i,
 }));
 

@@ -80,7 +80,7 @@ function leadOf({ status, steps, probes }: TrainResult, metrics: readonly StepMe
 function summary(
   config: TrainConfig,
   metrics: readonly StepMetrics[],
-  { phases, seconds, engineDescription, resumedFrom }: TrainResult,
+  { phases, dataWaitSeconds, seconds, engineDescription, resumedFrom }: TrainResult,
 ): string {
   const last = metrics.at(-1);
   const rows: [string, string][] = [
@@ -92,12 +92,20 @@ function summary(
           ["Last loss", last.loss.toPrecision(4)],
           ["… prediction", last.prediction.toPrecision(3)],
           ["… SIGReg", last.sigreg.toPrecision(3)],
-          ["Throughput", `${count(Math.round(last.imagesPerSecond))} views/s`],
+          ["Throughput", `${count(Math.round(last.imagesPerSecond))} images/s`],
         ] satisfies [string, string][])),
     ["Wall time", duration(seconds)],
     ["… load", duration(phases.load)],
     ["… compile", duration(phases.compile)],
     ["… train", duration(phases.train)],
+    ...(phases.train > 0
+      ? [
+          ["… of it waiting for images", percent(dataWaitSeconds / phases.train)] as [
+            string,
+            string,
+          ],
+        ]
+      : []),
     ["… probe", duration(phases.probe)],
     ...(resumedFrom === null
       ? []

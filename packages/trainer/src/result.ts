@@ -37,7 +37,7 @@ export interface TrainResult {
   readonly resumedFrom: number | null;
   /** Wall time of this session by phase. */
   readonly phases: PhaseSeconds;
-  /** Part of `phases.train` in which a step waited for its images. */
+  /** Part of `phases.train` in which a step waited for its images; with `workers: 0`, in which it made them. */
   readonly dataWaitSeconds: number;
   /** Accuracies of the encoder as it initialised and as trained; null when not probed. */
   readonly probes: {

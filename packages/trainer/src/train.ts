@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { createLoader, openDataset, type Dataset } from "@lejepa/data";
+import { createLoader, openDataset, type Dataset, type Loader } from "@lejepa/data";
 import { projector, type Encoder } from "@lejepa/encoders";
 import { createEngine, type CompiledStep, type Engine } from "@lejepa/engine";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
@@ -125,13 +125,19 @@ class Session {
     const started = { config, run: folder, resumedFrom, ...engineFacts(engine) };
     let trained = { state: loaded.state, done, dataWaitSeconds: 0 };
     if (done < config.steps) {
-      const step = await this.#timed("compile", () =>
-        engine.compile(loaded.step.step, { state: loaded.state, inputs: loaded.step.inputs }),
-      );
-      if (isResumed) await writeConfig(folder, config);
-      else await createRunFolder(folder, config);
-      this.#callbacks.onStart?.(started);
-      trained = await this.#timed("train", () => this.#train(loaded, step));
+      // Its threads make the first batches while the step is compiled.
+      const loader = trainLoader(loaded);
+      try {
+        const step = await this.#timed("compile", () =>
+          engine.compile(loaded.step.step, { state: loaded.state, inputs: loaded.step.inputs }),
+        );
+        if (isResumed) await writeConfig(folder, config);
+        else await createRunFolder(folder, config);
+        this.#callbacks.onStart?.(started);
+        trained = await this.#timed("train", () => this.#train(loaded, step, loader));
+      } finally {
+        await loader.close();
+      }
     } else this.#callbacks.onStart?.(started);
 
     const isComplete = trained.done === config.steps;
@@ -212,23 +218,15 @@ class Session {
   }
 
   async #train(
-    { config, encoder, step, trainSet, done: doneBefore, saved: savedBefore }: Loaded,
+    { config, encoder, step, done: doneBefore, saved: savedBefore }: Loaded,
     compiled: CompiledStep,
+    loader: Loader,
   ): Promise<{ state: HostTensors; done: number; dataWaitSeconds: number }> {
     const { folder } = this;
-    const { steps, seed, batchSize, views, workers, checkpointEvery, learningRate } = config;
+    const { steps, seed, batchSize, checkpointEvery, learningRate } = config;
     const schedule = { ...config, peak: learningRate };
     const log = await openMetricsLog(folder, doneBefore);
     const secondsBefore = readMetrics(folder).at(-1)?.seconds ?? 0;
-    const loader = createLoader(trainSet, {
-      batchSize,
-      views: trainViews(config),
-      seed,
-      order: "shuffled",
-      startBatch: doneBefore,
-      batches: steps,
-      workers,
-    });
     const began = performance.now();
     const times = [began];
     let done = doneBefore;
@@ -242,7 +240,9 @@ class Session {
     };
     try {
       while (done < steps && this.options.signal?.aborted !== true) {
+        const waitedBefore = loader.waitMilliseconds;
         const { value: batch } = await loader.next();
+        const waited = loader.waitMilliseconds - waitedBefore;
         const lr = warmupCosine(schedule, done);
         const outputs = await compiled.run(
           step.inputsAt({ step: done, learningRate: lr, seed }, batch!.images),
@@ -257,14 +257,15 @@ class Session {
         const now = performance.now();
         times.push(now);
         if (times.length > throughputWindow + 1) times.shift();
-        const rate = ((times.length - 1) * batchSize * views) / ((now - times[0]!) / 1000);
+        const rate = ((times.length - 1) * batchSize) / ((now - times[0]!) / 1000);
         const metrics: StepMetrics = {
           step: done,
           loss,
           prediction,
           sigreg,
           lr,
-          imagesPerSecond: Math.round(rate),
+          imagesPerSecond: round(rate, 1),
+          dataWaitSeconds: round(waited / 1000, 6),
           seconds: round(secondsBefore + (now - began) / 1000, 3),
         };
         log.append(metrics);
@@ -274,7 +275,6 @@ class Session {
       if (saved !== done) await save();
     } finally {
       log.close();
-      await loader.close();
       await compiled.dispose();
     }
     return { state, done, dataWaitSeconds: loader.waitMilliseconds / 1000 };
@@ -336,6 +336,20 @@ interface Loaded {
   /** Step of the last checkpoint. */
   readonly saved: number | undefined;
   readonly state: HostTensors;
+}
+
+/** The batches of the steps that are left. */
+function trainLoader({ config, trainSet, done }: Loaded): Loader {
+  const { steps, seed, batchSize, workers } = config;
+  return createLoader(trainSet, {
+    batchSize,
+    views: trainViews(config),
+    seed,
+    order: "shuffled",
+    startBatch: done,
+    batches: steps,
+    workers,
+  });
 }
 
 /** The training step that a config describes, for the encoder that it names. */

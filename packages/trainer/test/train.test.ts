@@ -123,10 +123,25 @@ describe("a run", () => {
       "sigreg",
       "lr",
       "imagesPerSecond",
+      "dataWaitSeconds",
       "seconds",
     ]);
     expect(lines[0]!.lr).toBeCloseTo(5e-3 / 3, 12);
     expect(lines.at(-1)!.loss).toBeLessThan(lines[0]!.loss);
+  });
+
+  test("tells how long it waited for images, step by step and in all", async () => {
+    for (const workers of [0, 1]) {
+      const { dataWaitSeconds, phases } = await start(`${workers}`, { config: { workers } });
+      const waits = metricsOf(`${workers}`).map((line) => line.dataWaitSeconds);
+      expect(Math.min(...waits)).toBeGreaterThanOrEqual(0);
+      const sum = waits.reduce((total, wait) => total + wait);
+      expect(dataWaitSeconds).toBeCloseTo(sum, 4);
+      expect(dataWaitSeconds).toBeGreaterThan(0);
+      expect(dataWaitSeconds).toBeLessThan(phases.train);
+      const html = readFileSync(join(scratch, `${workers}`, "report.html"), "utf8");
+      expect(html).toContain("of it waiting for images");
+    }
   });
 
   test("with the same seed gives the same losses, with another seed others", async () => {
