@@ -9,6 +9,7 @@ import { fromBlocked, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
 import { convolveBlocked } from "./side-by-side.js";
 
 type Window = backend_util.Conv2DInfo;
+type Four = [number, number, number, number];
 
 /** y [N, H', W', O] = x [N, H, W, I] * filter [kh, kw, I, O]. Channels are made up to whole blocks with zeros, but fewer
  *  inputs than a block stay unblocked, channels first. Refused where most of the work would be on zeros. */
@@ -19,13 +20,12 @@ export function blockedConvolution(
   window: Window,
 ): Value | undefined {
   const block = g.blockSize;
-  const { batchSize, outHeight, outWidth, padInfo } = window;
   if (block === undefined) return undefined;
   const few = window.inChannels < block;
   const inChannels = few ? window.inChannels : wholeBlocks(window.inChannels, block);
   const outChannels = wholeBlocks(window.outChannels, block);
   if (!worthFilling(window, inChannels, outChannels)) return undefined;
-  const { filterHeight: kh, filterWidth: kw, strideHeight, strideWidth } = window;
+  const { filterHeight: kh, filterWidth: kw } = window;
   const filled = withZeros(g, filter, inChannels, outChannels);
   const outputs = [outChannels / block, block];
   // In memory: [O / B, I / B, kh, kw, B of I, B of O], or [O / B, I, kh, kw, B of O].
@@ -37,24 +37,35 @@ export function blockedConvolution(
       );
   const weights = g.reshape(arranged, [outChannels, inChannels, kh, kw]);
   const images = few ? g.transpose(x, [0, 3, 1, 2]) : toBlocked(g, x);
-  const y = convolveBlocked(g, images, weights, [batchSize, outChannels, outHeight, outWidth], {
-    kernel_shape: [kh, kw],
-    pads: [
-      padInfo.top,
-      padInfo.left,
-      zerosAfter(
-        window.inHeight,
-        outHeight,
-        strideHeight,
-        window.effectiveFilterHeight,
-        padInfo.top,
-      ),
-      zerosAfter(window.inWidth, outWidth, strideWidth, window.effectiveFilterWidth, padInfo.left),
-    ],
+  const shape: Four = [window.batchSize, outChannels, window.outHeight, window.outWidth];
+  const y = convolveBlocked(g, images, weights, shape, forwardAttributes(window));
+  return fromBlocked(g, y, window.outChannels);
+}
+
+/** The attributes of a convolution of x. */
+export function forwardAttributes(window: Window) {
+  const { padInfo, strideHeight, strideWidth, outHeight, outWidth } = window;
+  const { top, left } = padInfo;
+  const below = zerosAfter(
+    window.inHeight,
+    outHeight,
+    strideHeight,
+    window.effectiveFilterHeight,
+    top,
+  );
+  const right = zerosAfter(
+    window.inWidth,
+    outWidth,
+    strideWidth,
+    window.effectiveFilterWidth,
+    left,
+  );
+  return {
+    kernel_shape: [window.filterHeight, window.filterWidth],
+    pads: [top, left, below, right],
     strides: [strideHeight, strideWidth],
     dilations: [window.dilationHeight, window.dilationWidth],
-  });
-  return fromBlocked(g, y, window.outChannels);
+  };
 }
 
 /** Whether at least `leastShare` of the products are not with zeros that fill blocks up. 128 images of 16x16, 3x3:
@@ -66,7 +77,7 @@ export const worthFilling = (window: Window, inChannels: number, outChannels: nu
 const leastShare = 0.3;
 
 /** A filter [kh, kw, I, O] with zeros for more channels. */
-function withZeros(g: OnnxBuilder, filter: Value, inputs: number, outputs: number): Value {
+export function withZeros(g: OnnxBuilder, filter: Value, inputs: number, outputs: number): Value {
   const [, , i, o] = filter.shape as [number, number, number, number];
   if (i === inputs && o === outputs) return filter;
   const none = [0, 0] as const;
@@ -117,9 +128,8 @@ function phasesOf(axis: {
   });
 }
 
-/** dx [N, H, W, I] of dy [N, H', W', O]. By a stride, each phase of rows and columns is a convolution of its own, and a
- *  Gather puts the phases into order. Channels are made up to whole blocks with zeros; refused where most of the work
- *  would be on those, and where the padding is larger than the filter, so that rows of dy met no pixel. */
+/** dx [N, H, W, I] of dy [N, H', W', O]. Channels are made up to whole blocks with zeros; refused where most of the work
+ *  would be on those, and where `gradientByPhases` refuses. */
 export function blockedInputGradient(
   g: OnnxBuilder,
   dy: Value,
@@ -127,32 +137,11 @@ export function blockedInputGradient(
   window: Window,
 ): Value | undefined {
   const block = g.blockSize;
-  const { batchSize, inHeight, inWidth } = window;
   if (block === undefined) return undefined;
   const inChannels = wholeBlocks(window.inChannels, block);
   const outChannels = wholeBlocks(window.outChannels, block);
   if (!worthFilling(window, inChannels, outChannels)) return undefined;
-  const { filterHeight: kh, filterWidth: kw, padInfo } = window;
-  const rows = phasesOf({
-    size: inHeight,
-    out: window.outHeight,
-    taps: kh,
-    stride: window.strideHeight,
-    dilation: window.dilationHeight,
-    pad: padInfo.top,
-  });
-  const columns = phasesOf({
-    size: inWidth,
-    out: window.outWidth,
-    taps: kw,
-    stride: window.strideWidth,
-    dilation: window.dilationWidth,
-    pad: padInfo.left,
-  });
-  const cut = ({ taps, before, after }: Phase): boolean =>
-    taps.length > 0 && (before < 0 || after < 0);
-  if ([...rows, ...columns].some(cut)) return undefined;
-
+  const { filterHeight: kh, filterWidth: kw } = window;
   // In memory: [I / B, O / B, taps, B of O, B of I].
   const byTap = g.reshape(
     g.transpose(
@@ -168,6 +157,53 @@ export function blockedInputGradient(
     ),
     [inChannels / block, outChannels / block, kh * kw, block * block],
   );
+  return gradientByPhases(g, dy, window, (source, taps, shape, attributes) => {
+    const picked = g.gather(byTap, g.dense(taps, [taps.length], "int32"), 2);
+    const weights = g.reshape(picked, [inChannels, outChannels, ...attributes.kernel_shape]);
+    return convolveBlocked(g, source, weights, shape, attributes);
+  });
+}
+
+/** The input's gradient of any convolution, channels last outside. By a stride, each phase of rows and columns is a
+ *  convolution of dy by some of the taps, `convolve(dy in blocks, taps, shape, attributes)`, and a Gather puts the phases
+ *  into order. Refused where the padding is larger than the filter, so that rows of dy met no pixel. */
+export function gradientByPhases(
+  g: OnnxBuilder,
+  dy: Value,
+  window: Window,
+  convolve: (
+    source: Value,
+    taps: readonly number[],
+    shape: Four,
+    attributes: {
+      readonly kernel_shape: readonly number[];
+      readonly pads: readonly number[];
+      readonly dilations: readonly number[];
+    },
+  ) => Value,
+): Value | undefined {
+  const { batchSize, inHeight, inWidth, padInfo } = window;
+  const block = g.blockSize!;
+  const channels = wholeBlocks(window.inChannels, block);
+  const rows = phasesOf({
+    size: inHeight,
+    out: window.outHeight,
+    taps: window.filterHeight,
+    stride: window.strideHeight,
+    dilation: window.dilationHeight,
+    pad: padInfo.top,
+  });
+  const columns = phasesOf({
+    size: inWidth,
+    out: window.outWidth,
+    taps: window.filterWidth,
+    stride: window.strideWidth,
+    dilation: window.dilationWidth,
+    pad: padInfo.left,
+  });
+  const cut = ({ taps, before, after }: Phase): boolean =>
+    taps.length > 0 && (before < 0 || after < 0);
+  if ([...rows, ...columns].some(cut)) return undefined;
   const source = toBlocked(g, dy);
   const order = new Int32Array(inHeight * inWidth);
   let made = 0;
@@ -179,14 +215,11 @@ export function blockedInputGradient(
           order[(phaseY + y * window.strideHeight) * inWidth + phaseX + x * window.strideWidth] =
             made + y * w + x;
       made += h * w;
-      const flat = [(batchSize * inChannels) / block, h * w, block];
-      const taps = row.taps.flatMap((i) => column.taps.map((j) => i * kw + j));
+      const flat = [(batchSize * channels) / block, h * w, block];
+      const taps = row.taps.flatMap((i) => column.taps.map((j) => i * window.filterWidth + j));
       if (taps.length === 0) return g.uniform(0, flat);
-      const kernelShape = [row.taps.length, column.taps.length];
-      const picked = g.gather(byTap, g.dense(taps, [taps.length], "int32"), 2);
-      const weights = g.reshape(picked, [inChannels, outChannels, ...kernelShape]);
-      const part = convolveBlocked(g, source, weights, [batchSize, inChannels, h, w], {
-        kernel_shape: kernelShape,
+      const part = convolve(source, taps, [batchSize, channels, h, w], {
+        kernel_shape: [row.taps.length, column.taps.length],
         pads: [row.before, column.before, row.after, column.after],
         dilations: [row.dilation, column.dilation],
       });
@@ -198,6 +231,6 @@ export function blockedInputGradient(
     parts.length === 1
       ? only
       : g.gather(g.concat(parts, 1), g.dense(order, [order.length], "int32"), 1);
-  const dx = g.reshape(together, [batchSize, inChannels, inHeight, inWidth]);
+  const dx = g.reshape(together, [batchSize, channels, inHeight, inWidth]);
   return fromBlocked(g, dx, window.inChannels);
 }

@@ -27,16 +27,53 @@ export function blockedFilterGradient(
   window: Window,
 ): Value | undefined {
   const block = g.blockSize;
-  const { batchSize, outHeight, outWidth } = window;
-  if (block === undefined || batchSize % 4 !== 0) return undefined;
-  if (window.dilationHeight !== 1 || window.dilationWidth !== 1) return undefined;
+  if (block === undefined || !isTakenOverBatch(window)) return undefined;
   const few = window.inChannels < block;
   const inChannels = few ? window.inChannels : wholeBlocks(window.inChannels, block);
   const outChannels = wholeBlocks(window.outChannels, block);
   if (!worthFilling(window, inChannels, outChannels)) return undefined;
-  const { filterHeight: kh, filterWidth: kw, strideHeight, strideWidth } = window;
+  const { filterHeight: kh, filterWidth: kw } = window;
   const channels = few ? inChannels : block;
-  const [groups, filters] = [inChannels / channels, outChannels / block];
+  const groups = inChannels / channels;
+  const { images, depth, rows, columns, weights, attributes } = overBatch(g, x, dy, window, {
+    channels,
+    groups,
+    outChannels,
+    block,
+  });
+  const product = g.op(
+    "Conv",
+    [g.reshape(images, [groups, depth, rows, columns]), weights],
+    [groups, outChannels, kh, kw * channels],
+    x.dtype,
+    attributes,
+    nchwc,
+  );
+  const byTap = g.transpose(
+    g.reshape(product, [groups, outChannels / block, kh, kw, channels, block]),
+    [2, 3, 0, 4, 1, 5],
+  );
+  const filled = g.reshape(byTap, [kh, kw, inChannels, outChannels]);
+  const whole = inChannels === window.inChannels && outChannels === window.outChannels;
+  return whole ? filled : g.slice(filled, [0, 0, 0, 0], window.filterShape);
+}
+
+/** Whether `overBatch` applies: onnxruntime reorders images by fours, and dilated taps are another convolution. */
+export const isTakenOverBatch = (window: Window): boolean =>
+  window.batchSize % 4 === 0 && window.dilationHeight === 1 && window.dilationWidth === 1;
+
+/** The convolution over the batch: x in `groups` of `channels`, blocks of them or all that there are, as an image
+ *  [depth, rows, columns] each, dy as its weights [outChannels, depth, ..], and its attributes. */
+export function overBatch(
+  g: OnnxBuilder,
+  x: Value,
+  dy: Value,
+  window: Window,
+  sizes: { channels: number; groups: number; outChannels: number; block: number },
+) {
+  const { channels, groups, outChannels, block } = sizes;
+  const { batchSize, outHeight, outWidth, strideHeight, strideWidth } = window;
+  const inChannels = channels * groups;
   // onnxruntime fills the last block of images with zeros.
   const images = Math.ceil(batchSize / block);
   const band = bandOf(outHeight, outWidth);
@@ -44,7 +81,7 @@ export function blockedFilterGradient(
 
   // Pixels of x, each with the images of a block innermost: [images, groups, H, W, channels, block].
   const pixels = window.inHeight * window.inWidth;
-  const memory = few ? x : toBlocked(g, x);
+  const memory = channels === block ? toBlocked(g, x) : x;
   const byImage = g.op(
     "ReorderInput",
     [g.reshape(memory, [1, batchSize, 1, pixels * inChannels])],
@@ -68,25 +105,18 @@ export function blockedFilterGradient(
   const met = g.gather(source, g.dense(indices, [indices.length], "int32"), 0);
 
   const weights = weightsOf(g, dy, window, { outChannels, images, bands, block });
-  const product = g.op(
-    "Conv",
-    [g.reshape(met, [groups, images * block * bands, rows, columns * channels]), weights],
-    [groups, outChannels, kh, kw * channels],
-    x.dtype,
-    {
+  return {
+    images: met,
+    depth: images * block * bands,
+    rows,
+    columns: columns * channels,
+    weights,
+    attributes: {
       kernel_shape: [band.rows, outWidth],
       pads: [pads.top, 0, pads.bottom, 0],
       dilations: [strideHeight, strideWidth * channels],
     },
-    nchwc,
-  );
-  const byTap = g.transpose(
-    g.reshape(product, [groups, filters, kh, kw, channels, block]),
-    [2, 3, 0, 4, 1, 5],
-  );
-  const filled = g.reshape(byTap, [kh, kw, inChannels, outChannels]);
-  const whole = inChannels === window.inChannels && outChannels === window.outChannels;
-  return whole ? filled : g.slice(filled, [0, 0, 0, 0], window.filterShape);
+  };
 }
 
 /** Rows of dy that are taken together: all of them, or so many that they divide H' and few positions remain. */

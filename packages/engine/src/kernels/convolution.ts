@@ -28,6 +28,11 @@ import {
 import type { Shape, Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { blockedConvolution, blockedInputGradient } from "./blocked-convolution.js";
+import {
+  blockedDepthwise,
+  blockedDepthwiseFilterGradient,
+  blockedDepthwiseInputGradient,
+} from "./blocked-depthwise.js";
 import { blockedFilterGradient } from "./blocked-filter-gradient.js";
 import { activate } from "./fused-activation.js";
 import { kernel, refuse } from "./kernel.js";
@@ -265,6 +270,8 @@ const windowAttributes = (window: Window) => ({
 });
 
 function depthwise(g: OnnxBuilder, x: Value, filter: Value, window: Window): Value {
+  const blocked = blockedDepthwise(g, x, filter, window);
+  if (blocked) return blocked;
   const shape = [window.batchSize, window.outChannels, window.outHeight, window.outWidth];
   const weights = depthwiseWeights(g, filter);
   const y = g.op("Conv", [toFirst(g, x), weights], shape, "float32", {
@@ -302,6 +309,8 @@ export function transposedAttributes(window: Window) {
 }
 
 function depthwiseInputGradient(g: OnnxBuilder, dy: Value, filter: Value, window: Window): Value {
+  const blocked = blockedDepthwiseInputGradient(g, dy, filter, window);
+  if (blocked) return blocked;
   const shape = [window.batchSize, window.inChannels, window.inHeight, window.inWidth];
   const weights = depthwiseWeights(g, filter);
   const dx = g.op("ConvTranspose", [toFirst(g, dy), weights], shape, "float32", {
@@ -313,6 +322,8 @@ function depthwiseInputGradient(g: OnnxBuilder, dy: Value, filter: Value, window
 
 /** One row of sums for each tap: the input that the tap meets times dy, over all positions. */
 function depthwiseFilterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+  const blocked = blockedDepthwiseFilterGradient(g, x, dy, window);
+  if (blocked) return blocked;
   const { batchSize, outHeight, outWidth, inChannels, outChannels } = window;
   const q = outChannels / inChannels;
   const positions = outHeight * outWidth;

@@ -14,7 +14,8 @@ import {
 } from "@tensorflow/tfjs-core";
 import { sameShape, sizeOf, type Shape, type Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
-import { blockedPool, fromBlocked, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
+import { blockedPool, fromBlocked, toBlocked } from "../onnx/nchwc.js";
+import { blockedDepthwiseInputGradient, worthBlocks } from "./blocked-depthwise.js";
 import { transposedAttributes, type Window } from "./convolution.js";
 import { kernel, refuse } from "./kernel.js";
 
@@ -40,14 +41,10 @@ const toFirst = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]
 const toLast = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
 const firstShape = ([n, h, w, c]: Four): Four => [n, c, h, w];
 
-/** Whether these channels are pooled in blocks: where they fill at least half of them. */
-const inBlocks = (g: OnnxBuilder, { inChannels }: Window): boolean =>
-  g.blockSize !== undefined && wholeBlocks(inChannels, g.blockSize) <= 2 * inChannels;
-
 /** The maxima alone, or the means over what lies in the image. */
 function pool(g: OnnxBuilder, op: "MaxPool" | "AveragePool", x: Value, window: Window): Value {
   const [n, channels, h, w] = firstShape(window.outShape);
-  if (inBlocks(g, window)) {
+  if (worthBlocks(g, channels)) {
     const source = toBlocked(g, x);
     const y = blockedPool(g, op, source, [n, source.shape[1]!, h, w], attributes(window));
     return fromBlocked(g, y, channels);
@@ -79,7 +76,7 @@ export const pooling = {
         dimRoundingMode,
       } as MaxPoolAttrs);
       if (copies(window)) return g.unary("Identity", x);
-      return inBlocks(g, window)
+      return worthBlocks(g, window.inChannels)
         ? pool(g, "MaxPool", x, window)
         : toLast(g, maxPool(g, x, window)[0]);
     },
@@ -128,9 +125,11 @@ export const pooling = {
     ({ dy, input }, { filterSize, strides, pad }, g) => {
       const window = windowOf(input.shape, { filterSize, strides, pad });
       const { batchSize, inChannels, inHeight, inWidth, filterHeight, filterWidth } = window;
+      const weight = 1 / (filterHeight * filterWidth);
+      const blocked = blockedDepthwiseInputGradient(g, dy, weight, window);
+      if (blocked) return blocked;
       const planes = batchSize * inChannels;
       const shape = [planes, 1, window.outHeight, window.outWidth];
-      const weight = 1 / (filterHeight * filterWidth);
       const dx = g.op(
         "ConvTranspose",
         [g.reshape(toFirst(g, dy), shape), g.uniform(weight, [1, 1, filterHeight, filterWidth])],

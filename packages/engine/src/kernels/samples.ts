@@ -242,6 +242,11 @@ const depthwise: readonly Depthwise[] = [
   ["two filters for each channel, by 2", [2, 7, 6, 3], [3, 3, 3, 2], [2, 2], "same", [1, 1]],
   ["dilated", [1, 8, 7, 2], [3, 3, 2, 1], [1, 1], "valid", [2, 2]],
   ["2x2 by 3, rows left over", [1, 9, 8, 2], [2, 2, 2, 2], [3, 3], "valid", [1, 1]],
+  ["blocks of channels, 3x3", [2, 5, 6, 16], [3, 3, 16, 1], [1, 1], "same", [1, 1]],
+  ["blocks of channels and images, by 2", [16, 5, 6, 32], [3, 3, 32, 1], [2, 2], 1, [1, 1]],
+  ["parts of blocks, 2x3 by 3 and 2", [4, 7, 6, 10], [2, 3, 10, 1], [3, 2], "valid", [1, 1]],
+  ["blocks of channels, many positions", [20, 24, 24, 20], [2, 2, 20, 1], [1, 1], "same", [1, 1]],
+  ["blocks of channels, dilated", [4, 8, 7, 16], [3, 3, 16, 1], [1, 1], "valid", [2, 2]],
 ];
 /** tfjs's cpu backend leaves dilations out of the two gradients; ours are checked in dilated-gradients.test.ts. */
 const depthwiseBackprops = (
