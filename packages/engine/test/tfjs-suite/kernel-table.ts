@@ -12,6 +12,9 @@ const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(
 const header = (...names: readonly string[]): string =>
   [row(...names), row(...names.map(() => "---"))].join("\n");
 
+/** Whether a kernel is an operation of `@lejepa/ops` rather than of tfjs-core. */
+const isComposite = (kernel: string): boolean => kernel.startsWith("Lejepa");
+
 /** The page, from the results of every case. */
 export function kernelTable({ rules }: TfjsSuite, results: readonly CaseResult[]): Promise<string> {
   const about = results.filter(({ ours }) => !ours.refused && ours.kernels.length > 0);
@@ -26,7 +29,8 @@ export function kernelTable({ rules }: TfjsSuite, results: readonly CaseResult[]
   const gradient = (kernel: string): string =>
     (["@lejepa/ops", "tfjs-core"] as const).find((whose) => rules[whose].has(kernel)) ?? "";
 
-  const kernels = Object.keys(loweringTable).sort((a, b) => (a < b ? -1 : 1));
+  const all = Object.keys(loweringTable).sort((a, b) => (a < b ? -1 : 1));
+  const kernels = all.filter((name) => !isComposite(name));
   const lowered = kernels.filter(isLowered).map((kernel) => {
     const [asked, passing] = [asking(kernel, about), asking(kernel, passed)];
     const cases = asked === passing ? String(asked) : `${passing} of ${asked}`;
@@ -61,6 +65,16 @@ compared with tfjs's cpu backend, values and gradients: \`packages/engine/src/ke
 
 ${header("Kernel", "Gradient", "Cases", "Gradient cases")}
 ${lowered.join("\n")}
+
+## Composite
+
+Operations of \`@lejepa/ops\` that the engine sees as one kernel each, with a row of its own; any other backend composes
+them of the kernels above. Gradients are theirs.
+
+${all
+  .filter(isComposite)
+  .map((name) => `- \`${name}\``)
+  .join("\n")}
 
 ## Refused
 

@@ -52,7 +52,8 @@ export class MaterialiseBackend extends Recorder {
   #asked = new Set<string>();
   #madeText = false;
 
-  constructor() {
+  /** @param blockSize Channels in a block of the blocked layout, where it is to be used. */
+  constructor(private readonly blockSize: number | undefined) {
     super(loweringTable);
   }
 
@@ -104,7 +105,7 @@ export class MaterialiseBackend extends Recorder {
 
   #run(target: Value): ArrayLike<number> {
     const { graph, feeds } = this.#graphOf(target);
-    const model = encode(withOwnType(compileGraph(graph, loweringTable)));
+    const model = encode(withOwnType(compileGraph(graph, loweringTable, this.blockSize)));
     initOrt();
     const session = new binding.InferenceSession();
     session.loadModel(model.buffer, model.byteOffset, model.byteLength, sessionOptions);

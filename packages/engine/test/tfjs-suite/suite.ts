@@ -3,6 +3,8 @@ import "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Recorder } from "../../src/capture/recorder.js";
 import { loweringTable } from "../../src/kernels/table.js";
+import { probeBlockSize } from "../../src/onnx/block-size.js";
+import { loadOnnxRuntime } from "../../src/onnx-engine.js";
 import { runTestFiles } from "./bundle.js";
 import { collectingJasmine, type Jasmine, type JasmineCase } from "./jasmine.js";
 import { MaterialiseBackend } from "./materialise-backend.js";
@@ -44,7 +46,9 @@ export const isLowered = (kernel: string): boolean => typeof loweringTable[kerne
 /** Every case of tfjs-core about operations, gradients, optimisers and tensors. For the life of the process. */
 export async function tfjsSuite(): Promise<TfjsSuite> {
   let backend: MaterialiseBackend | undefined;
-  tf.registerBackend(backendName, () => (backend = new MaterialiseBackend()), 0);
+  // As the engine chooses by default; convolutions without blocks are compared in samples.test.ts.
+  const blockSize = await probeBlockSize(await loadOnnxRuntime());
+  tf.registerBackend(backendName, () => (backend = new MaterialiseBackend(blockSize)), 0);
   for (const kernelName of Object.keys(loweringTable))
     tf.registerKernel({
       kernelName,
