@@ -1,4 +1,4 @@
-import { sameShape, sizeOf, type GraphNode, type Value } from "../graph/graph.js";
+import { sameShape, sizeOf, type GraphNode, type Shape, type Value } from "../graph/graph.js";
 import { nchwc } from "../onnx/nchwc.js";
 import { list, rewriteNodes, type Pass, type Rewriting } from "./rewrite-nodes.js";
 
@@ -6,9 +6,9 @@ import { list, rewriteNodes, type Pass, type Rewriting } from "./rewrite-nodes.j
 const unary = ["Relu", "HardSigmoid", "Sigmoid", "Tanh", "Exp", "Sqrt", "Neg", "Abs", "Reciprocal"];
 const binary = ["Add", "Sub", "Mul", "Div", "Max", "Min"];
 
-/** Operators that make of the zeros behind the last channel what is not finite, or grows beyond it when repeated: times
+/** Operators that can make of what lies behind the last channel something that is not finite, at once or when repeated: times
  *  a weight of 0 that is not 0 any more. */
-const unsafeInMargin = ["Exp", "Reciprocal"];
+const unsafeInMargin = ["Exp", "Reciprocal", "Sqrt"];
 
 /** Means and maxima over all positions of each image. */
 const overPositions: Readonly<Record<string, string>> = {
@@ -45,7 +45,7 @@ export const blockedLayout = (blockSize: number): Pass => ({
           blocked.set(y, { value: x!, channels: y.shape[3]! });
         if (node.op !== "ReorderInput" || !last) return undefined;
         if (source && sameShape(source.value.shape, y.shape)) return source.value;
-        return fromChannelsFirst(node, rewriting);
+        return channelsFirst(rewriting, x!) && intoBlocks(rewriting, x!, y.shape);
       }
       if (node.domain !== "") return undefined;
       if (node.op === "Reshape" && source) {
@@ -101,15 +101,17 @@ const hasMargin = ({ value, channels }: Blocked): boolean => value.shape[1] !== 
 const permIs = ({ attributes }: GraphNode, perm: readonly number[]): boolean =>
   sameShape(attributes.perm as readonly number[], perm);
 
-/** ReorderInput of a transposed channels-first batch takes that batch as it is. */
-function fromChannelsFirst(
-  { inputs, outputs }: GraphNode,
-  rewriting: Rewriting,
-): Value | undefined {
-  const before = rewriting.producer(inputs[0]!);
-  if (before?.op !== "Transpose" || !permIs(before, [0, 2, 3, 1])) return undefined;
-  const { shape, dtype } = outputs[0]!;
-  return rewriting.emit("ReorderInput", before.inputs, shape, dtype, { channels_last: 0 }, nchwc);
+/** The channels-first batch of which a channels-last one is the transpose. */
+function channelsFirst(rewriting: Rewriting, x: Value): Value | undefined {
+  const before = rewriting.producer(x);
+  return before?.op === "Transpose" && permIs(before, [0, 2, 3, 1]) ? before.inputs[0] : undefined;
+}
+
+/** A channels-last batch in blocks. */
+function intoBlocks(rewriting: Rewriting, x: Value, shape: Shape): Value {
+  const first = channelsFirst(rewriting, x);
+  const attributes = { channels_last: first ? 0 : 1 };
+  return rewriting.emit("ReorderInput", [first ?? x], shape, x.dtype, attributes, nchwc);
 }
 
 function toChannelsFirst(
@@ -182,15 +184,7 @@ function elementwise(
     if (own) return sameShape(own.value.shape, batch.shape) ? own.value : undefined;
     if (isScalar(value)) return reshape(rewriting, value, []);
     if (sizeOf(value.shape) !== size) return undefined;
-    const last = reshape(rewriting, value, [n, h, w, c]);
-    return rewriting.emit(
-      "ReorderInput",
-      [last],
-      batch.shape,
-      value.dtype,
-      { channels_last: 1 },
-      nchwc,
-    );
+    return intoBlocks(rewriting, reshape(rewriting, value, [n, h, w, c]), batch.shape);
   };
   const withRow = (of: Value, row: Value): Blocked | undefined => {
     const value = withChannels(rewriting, node.op, blocked.get(of)!, row);
