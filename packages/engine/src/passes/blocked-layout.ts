@@ -6,8 +6,8 @@ import { list, rewriteNodes, type Pass, type Rewriting } from "./rewrite-nodes.j
 const unary = ["Relu", "HardSigmoid", "Sigmoid", "Tanh", "Exp", "Sqrt", "Neg", "Abs", "Reciprocal"];
 const binary = ["Add", "Sub", "Mul", "Div", "Max", "Min"];
 
-/** Operators that can make of what lies behind the last channel something that is not finite, at once or when repeated: times
- *  a weight of 0 that is not 0 any more. */
+/** Operators that can make something that is not finite of what lies behind the last channel, at once or when repeated:
+ *  then a weight of 0 does not make it 0 again. */
 const unsafeInMargin = ["Exp", "Reciprocal", "Sqrt"];
 
 /** Means and maxima over all positions of each image. */

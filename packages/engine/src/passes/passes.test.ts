@@ -250,6 +250,29 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    title: "an operand with channels first is reordered as it is",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x));
+      const first = g.unary("Abs", g.transpose(x, [0, 3, 1, 2]));
+      return g.mul(h, g.transpose(first, [0, 2, 3, 1]));
+    },
+    before: ["ReorderInput", "ReorderOutput", "Transpose", "Abs", "Transpose", "Mul"],
+    after: ["ReorderInput", "Transpose", "Abs", "ReorderInput", "Mul", "ReorderOutput"],
+  },
+  {
+    title: "a root of channels that do not fill blocks is taken outside",
+    pass: layout,
+    shape: [2, 3, 2, 20],
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x), 20);
+      return g.unary("Sqrt", g.unary("Abs", g.sub(h, g.uniform(1))));
+    },
+    before: ["ReorderInput", "ReorderOutput", "Sub", "Abs", "Sqrt"],
+    after: ["ReorderInput", "Sub", "Abs", "ReorderOutput", "Sqrt"],
+  },
+  {
     title: "scale, shift, residual and ReLU become one pass",
     pass: fusedChannels,
     shape: images,
