@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { arrayDataset } from "./array-dataset.js";
 import type { Dataset } from "./dataset.js";
 import { LejepaError } from "./error.js";
@@ -24,6 +25,12 @@ export async function mnist({ split, folder }: SplitOptions): Promise<Dataset> {
     );
   const prefix = split === "train" ? "train" : "t10k";
   const place = folder ?? mnistPackageFolder();
+  if (!(await isFolder(place)))
+    throw new LejepaError(
+      "missing-file",
+      `mnist: ${place} is no folder. Name the one that holds the four IDX files, unpacked.`,
+      { file: place },
+    );
   const imageFile = mnistFile(place, `${prefix}-images-idx3-ubyte`);
   const labelFile = mnistFile(place, `${prefix}-labels-idx1-ubyte`);
   const [images, labels] = await Promise.all([readIdx(imageFile, 3), readIdx(labelFile, 1)]);
@@ -42,3 +49,9 @@ export async function mnist({ split, folder }: SplitOptions): Promise<Dataset> {
     classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
   });
 }
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );

@@ -120,6 +120,16 @@ describe("mnist from a folder", () => {
       },
     ));
 
+  test("refuses what is no folder", () =>
+    inFolder({ file: [1] }, async (folder) => {
+      for (const path of [join(folder, "nowhere"), join(folder, "file")])
+        await expect(mnist({ split: "test", folder: path })).rejects.toMatchObject({
+          code: "missing-file",
+          file: path,
+          message: expect.stringContaining("is no folder") as string,
+        });
+    }));
+
   test("refuses an empty folder with the file it looked for", () =>
     inFolder({}, async (folder) => {
       await expect(mnist({ split: "test", folder })).rejects.toMatchObject({

@@ -124,6 +124,12 @@ describe.each(["eager", "onnx"] as const)("on the %s engine", (name) => {
     }
   });
 
+  test("an aborted signal ends it with its reason", async () => {
+    const data = { train: set([1, 2], [0, 1], 1), test: set([1], [0], 1) };
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(knnProbe(engine, data, { signal })).rejects.toThrow("enough");
+  });
+
   test("a single class is always right about itself", async () => {
     const train = set([1, 2, 3], [-7, -7, -7], 1);
     const found = await knnProbe(engine, { train, test: set([1, 9], [-7, 0], 1) });

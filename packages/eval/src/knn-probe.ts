@@ -16,6 +16,8 @@ export interface KnnProbeOptions {
   readonly k?: number;
   /** Similarities are divided by it before the exponential; 0.07 when left out. */
   readonly temperature?: number;
+  /** Ends early: the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** What {@link knnProbe} found. */
@@ -40,7 +42,7 @@ const mostKeys = 4096;
 export async function knnProbe(
   engine: Engine,
   data: ProbeData,
-  { k = 20, temperature = 0.07 }: KnnProbeOptions = {},
+  { k = 20, temperature = 0.07, signal }: KnnProbeOptions = {},
 ): Promise<KnnProbeResult> {
   checkProbeData("knnProbe", data);
   if (!(Number.isInteger(k) && k >= 1)) {
@@ -81,6 +83,7 @@ export async function knnProbe(
   const predictions = new Int32Array(rowCount(test));
   try {
     for (let start = 0; start < predictions.length; start += queriesAtOnce) {
+      signal?.throwIfAborted();
       const found = neighboursOf(
         await compiled.run({ queries: padded(queries, start, queriesAtOnce, dim) }),
         keyBlocks,

@@ -101,6 +101,12 @@ describe.each(["eager", "onnx"] as const)("on the %s engine", (name) => {
     expect(found.accuracy).toBe(0.75);
   });
 
+  test("an aborted signal ends it with its reason", async () => {
+    const data = { train: set([1, 2], [0, 1], 1), test: set([1], [0], 1) };
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(linearProbe(engine, data, { signal })).rejects.toThrow("enough");
+  });
+
   test("a single train class predicts itself", async () => {
     const train = set([1, 2, 3], [4, 4, 4], 1);
     const found = await linearProbe(engine, { train, test: set([1, 2], [4, 5], 1) });

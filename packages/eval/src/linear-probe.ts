@@ -18,6 +18,8 @@ export interface LinearProbeOptions {
   readonly tolerance?: number;
   /** 1,000 when left out. */
   readonly maxIterations?: number;
+  /** Ends early: the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** What {@link linearProbe} found. */
@@ -52,7 +54,7 @@ const mostRowsPerChunk = 8192;
 export async function linearProbe(
   engine: Engine,
   data: ProbeData,
-  { l2 = 1e-4, tolerance = 1e-5, maxIterations = 1000 }: LinearProbeOptions = {},
+  { l2 = 1e-4, tolerance = 1e-5, maxIterations = 1000, signal }: LinearProbeOptions = {},
 ): Promise<LinearProbeResult> {
   checkProbeData("linearProbe", data);
   const { train, test } = data;
@@ -89,7 +91,10 @@ export async function linearProbe(
   );
   try {
     const found = await minimise(
-      (x) => evaluate(program.entries.objective, x, { count: rowCount(train), dim, l2 }),
+      (x) => {
+        signal?.throwIfAborted();
+        return evaluate(program.entries.objective, x, { count: rowCount(train), dim, l2 });
+      },
       new Float64Array((dim + 1) * classes.length),
       { gradientTolerance: tolerance, maxIterations, valueRounding: 1e-7 },
     );

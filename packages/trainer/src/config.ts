@@ -6,7 +6,7 @@ import { z } from "zod";
 export interface TrainConfig {
   /** Name of the dataset, as `openDataset` knows it; only a label when the datasets are passed to `train`. */
   readonly source: string;
-  /** Folder with the dataset's files; left out, the installed data package. */
+  /** Folder with the dataset's files, absolute; left out, the installed data package. */
   readonly folder?: string | undefined;
   /** Name of the encoder, as `createEncoder` knows it. */
   readonly encoder: string;

@@ -51,7 +51,7 @@ interface Probed {
 }
 
 /** Linear probe, kNN and the two principal components of the test set.
- *  An aborted signal ends the embedding, and with it this function, by the signal's reason. */
+ *  An aborted signal ends this function by the signal's reason. */
 export async function probeEncoder(
   engine: Engine,
   run: Parameters<typeof embedRun>[1],
@@ -65,8 +65,9 @@ export async function probeEncoder(
   const trainSet = await embedPart(train, 0);
   const testSet = await embedPart(test, train.length);
   const data = { train: trainSet, test: testSet };
-  const linear = await linearProbe(engine, data);
-  const knn = await knnProbe(engine, data);
+  const stop = options.signal && { signal: options.signal };
+  const linear = await linearProbe(engine, data, stop);
+  const knn = await knnProbe(engine, data, stop);
   const { points, explained } = pca2d(testSet.features, testSet.dim);
   return {
     accuracies: { linear: linear.accuracy, knn: knn.accuracy },

@@ -106,8 +106,10 @@ class Session {
     this.#callbacks = options.callbacks ?? {};
   }
 
-  async run(input: TrainConfigInput): Promise<TrainResult> {
+  async run(given: TrainConfigInput): Promise<TrainResult> {
     const { folder, options } = this;
+    // A resumed run may start in another working folder.
+    const input = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
     const isResumed = options.resume === true;
     // Said before anything slow begins.
     await (isResumed ? checkResumable(folder) : checkNewRunFolder(folder));
