@@ -1,3 +1,5 @@
+import { Interrupted } from "./interrupt.js";
+
 /** Codes of errors that the words of the command caused, not what it found when it ran. */
 const wrongUsage = new Set([
   "unknown-dataset",
@@ -15,6 +17,7 @@ export function describeFailure(error: unknown): { message: string; exitCode: 1 
   const code = (error as { code?: unknown } | undefined)?.code;
   if (error instanceof Error && error.name === "LejepaError" && typeof code === "string")
     return { message: error.message, exitCode: wrongUsage.has(code) ? 2 : 1 };
+  if (error instanceof Interrupted) return { message: "interrupted.", exitCode: 1 };
   if (isSystemError(error))
     return {
       message: `${error.message}; check that the path is right, may be written and has space left.`,

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type OutputConfiguration } from "commander";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addEmbedCommand } from "./commands/embed.js";
 import { addEvalCommand } from "./commands/eval.js";
@@ -19,10 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
     )
     .version(version)
     .addHelpText("after", "\nStart with: lejepa train mnist --probe")
-    .exitOverride()
-    .configureOutput({
-      outputError: (text, write) => write(`lejepa: ${oneLine(text)}\n`),
-    });
+    .exitOverride();
   for (const add of [
     addTrainCommand,
     addEvalCommand,
@@ -31,8 +28,13 @@ export async function main(args: readonly string[]): Promise<number> {
     addDoctorCommand,
   ])
     add(program, (code) => (exitCode = code));
+  const names = program.commands.map((command) => command.name()).join(", ");
+  program.configureOutput(wrongUsage(`The commands are ${names}; see lejepa --help.`));
   for (const command of program.commands)
-    command.copyInheritedSettings(program).addHelpText("after", exitCodes);
+    command
+      .copyInheritedSettings(program)
+      .configureOutput(wrongUsage(`See lejepa ${command.name()} --help.`))
+      .addHelpText("after", exitCodes);
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;
@@ -48,10 +50,13 @@ export async function main(args: readonly string[]): Promise<number> {
 
 const exitCodes = "\nExit codes: 0 done, 1 failed, 2 wrong usage.";
 
-/** Commander's message without its prefix and its line breaks. */
-function oneLine(text: string): string {
-  return text
-    .replace(/^error: /, "")
-    .trim()
-    .replace(/\s*\n\s*/g, " ");
-}
+/** Tells what Commander complains of in one line, without its prefix, and where to look. */
+const wrongUsage = (whereToLook: string): OutputConfiguration => ({
+  outputError(text, write) {
+    const fault = text
+      .replace(/^error: /, "")
+      .trim()
+      .replace(/\s*\n\s*/g, " ");
+    write(`lejepa: ${fault.replace(/\.?$/, ".")} ${whereToLook}\n`);
+  },
+});

@@ -1,10 +1,11 @@
-/** Turns Ctrl-C and a polite kill into an abort; a second one ends the process at once. */
-export function interruptSignal(): { signal: AbortSignal; ignore(): void } {
+/** Turns Ctrl-C and a polite kill into an abort; a second one ends the process at once.
+ *  @param reply what to say to the first one, as the beginning of a sentence */
+export function interruptSignal(reply: string): { signal: AbortSignal; ignore(): void } {
   const controller = new AbortController();
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(130);
-    process.stderr.write("\nFinishing this step; press Ctrl-C again to stop at once.\n");
-    controller.abort(new Error("interrupted"));
+    process.stderr.write(`\n${reply}; press Ctrl-C again to stop at once.\n`);
+    controller.abort(new Interrupted("interrupted"));
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const name of signals) process.on(name, onSignal);
@@ -15,3 +16,6 @@ export function interruptSignal(): { signal: AbortSignal; ignore(): void } {
     },
   };
 }
+
+/** The reason of an abort by {@link interruptSignal}. */
+export class Interrupted extends Error {}

@@ -3,7 +3,7 @@ import { SingleBar } from "cli-progress";
 
 /** A bar on standard error: redrawn on a terminal, a line every few seconds elsewhere. */
 function bar(format: string): SingleBar {
-  return new SingleBar({
+  const made = new SingleBar({
     format,
     stream: process.stderr,
     hideCursor: true,
@@ -16,6 +16,9 @@ function bar(format: string): SingleBar {
     // The process has its own answer to Ctrl-C.
     gracefulExit: false,
   });
+  // A terminal whose cursor it hid gets it back, however the process ends.
+  process.once("exit", () => made.stop());
+  return made;
 }
 
 /** Shows how training goes: the phase, then a bar with step, loss terms, throughput and time left. */

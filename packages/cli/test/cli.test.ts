@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -40,7 +41,11 @@ describe("wrong usage is told in one line with exit code 2", () => {
   const run = join(scratch, "never-made");
   test.each([
     { args: ["train", "mnist", "--bacth-size", "8"], says: "--batch-size" },
-    { args: ["tarin", "mnist"], says: "train" },
+    { args: ["tarin", "mnist"], says: "(Did you mean train?). The commands are train, eval," },
+    { args: ["frobnicate"], says: "The commands are train, eval," },
+    { args: ["frobnicate"], says: "see lejepa --help" },
+    { args: ["train", "mnist", "--frobnicate"], says: "See lejepa train --help" },
+    { args: ["doctor", "now"], says: "See lejepa doctor --help" },
     { args: ["train"], says: "source" },
     { args: ["train", "mnits", "--run", run], says: "mnist" },
     { args: ["train", "mnist", "--run", run, "--encoder", "conv_mnits"], says: "conv_mnist" },
@@ -225,12 +230,110 @@ test("Ctrl-C finishes the step, writes a checkpoint, says how to resume, and res
   expect(JSON.parse(lastLine(resumed.stdout))).toMatchObject({ steps: 400, resumedFrom: steps });
 });
 
+test.each([
+  ["loading", "Opening the images", ["train", "mnist", "--steps", "400", ...small]],
+  ["compiling", "Compiling the step", ["train", "mnist", "--steps", "400", ...small]],
+  ["probing", "Probing", ["train", "mnist", "--steps", "1", ...small, "--probe"]],
+])("Ctrl-C while %s ends the run, and resume takes it up", async (phase, sign, args) => {
+  const run = join(scratch, `stopped-${phase}`);
+  const { code, stdout, stderr } = await interrupted([...args, "--run", run], sign);
+  expect(stderr).toContain("press Ctrl-C again to stop at once");
+  expect(stdout).toMatch(phase === "probing" ? /after 1 steps/ : /after 0 steps/);
+  expect(stdout).toContain("--resume");
+  expect(code).toBe(1);
+  expect(existsSync(join(run, "checkpoint"))).toBe(true);
+  expect(existsSync(join(run, "result.json"))).toBe(false);
+});
+
+test("Ctrl-C ends eval and embed with one line, and leaves no file", async () => {
+  const run = join(scratch, "run-to-stop");
+  await lejepa("train", "mnist", "--run", run, "--steps", "1", ...small);
+  const out = join(scratch, "stopped.npy");
+  for (const args of [
+    ["eval", run, "--dataset", "mnist"],
+    ["embed", run, "--dataset", "mnist", "--split", "train", "--out", out],
+  ]) {
+    const { code, stdout, stderr } = await interrupted(args, "images embedded");
+    expect(lastLine(stderr)).toBe("lejepa: interrupted.");
+    expect(stdout).toBe("");
+    expect(code).toBe(1);
+  }
+  expect(existsSync(out)).toBe(false);
+});
+
 test("graph shows the step of an encoder that was never trained", async () => {
   const { code, stdout } = await lejepa("graph", "--encoder", "conv_mnist", "--batch-size", "8");
   expect(code).toBe(0);
   expect(stdout).toMatch(/^conv_mnist: a training step of 8 images x 4 views, 28 x 28 x 1/);
   expect(stdout).toMatch(/^operator +nodes +ms +share$/m);
   expect(stdout).toMatch(/^Memory at peak {2}[\d.]+ MB/m);
+});
+
+describe("a folder of IDX files", () => {
+  const [folder, other, run] = ["idx", "other-idx", "from-folder"].map((name) =>
+    join(scratch, name),
+  ) as [string, string, string];
+  beforeAll(async () => {
+    writeIdxFolder(folder, { train: 64, test: 10 });
+    writeIdxFolder(other, { train: 64, test: 12 });
+    const { code, stderr } = await lejepa(
+      ...["train", "mnist", "--folder", "idx", "--run", run, "--steps", "1", ...small],
+    );
+    expect(stderr).toContain("1/1");
+    expect(code).toBe(0);
+  });
+
+  test("is trained on, and remembered by the run", async () => {
+    const config = JSON.parse(readFileSync(join(run, "config.json"), "utf8")) as object;
+    expect(config).toMatchObject({ source: "mnist", folder });
+    const out = join(scratch, "of-folder.npy");
+    for (const [flags, images] of [
+      [[], 10],
+      [["--folder", other], 12],
+    ] as const) {
+      const { code } = await lejepa("embed", run, "--dataset", "mnist", "--out", out, ...flags);
+      expect(code).toBe(0);
+      expect(readArray(out).shape).toEqual([images, 128]);
+    }
+  });
+
+  test("is what eval measures", async () => {
+    const { code, stdout } = await lejepa("eval", run, "--dataset", "mnist", "--json");
+    expect(code).toBe(0);
+    const { knn } = JSON.parse(lastLine(stdout)) as { knn: number };
+    // Shares of 10 test images.
+    expect(10 * knn).toBeCloseTo(Math.round(10 * knn), 9);
+  });
+
+  test.each<[string, (folder: string) => void, RegExp]>([
+    ["that is not there", (path) => rmSync(path, { recursive: true }), /is no folder/],
+    [
+      "with a file that is cut short",
+      (path) => truncateSync(join(path, "train-images-idx3-ubyte"), 100),
+      /train-images-idx3-ubyte: is cut off/,
+    ],
+    [
+      "with a folder in the place of a file",
+      (path) => {
+        rmSync(join(path, "train-labels-idx1-ubyte"));
+        mkdirSync(join(path, "train-labels-idx1-ubyte"));
+      },
+      /train-labels-idx1-ubyte: cannot be read: it is a folder/,
+    ],
+  ])("%s is told in one line", async (_name, breakIt, says) => {
+    const broken = join(scratch, "broken-idx");
+    writeIdxFolder(broken, { train: 64, test: 10 });
+    breakIt(broken);
+    const never = join(scratch, "never-trained");
+    const args = ["train", "mnist", "--folder", broken, "--run", never, "--steps", "1"];
+    const { code, stderr } = await lejepa(...args, ...small);
+    expect(lastLine(stderr)).toMatch(/^lejepa: /);
+    expect(lastLine(stderr)).toMatch(says);
+    expect(stderr).not.toContain("    at ");
+    expect(code).toBe(1);
+    expect(existsSync(never)).toBe(false);
+    rmSync(broken, { recursive: true, force: true });
+  });
 });
 
 test("a file that cannot be made is told in one line", async () => {
@@ -279,6 +382,19 @@ function lejepa(...args: string[]): Promise<Outcome> {
   return outcome(start(args));
 }
 
+/** Presses Ctrl-C when standard error shows `sign`. */
+async function interrupted(args: readonly string[], sign: string): Promise<Outcome> {
+  const child = start(args);
+  const ended = outcome(child);
+  let seen = "";
+  child.stderr!.on("data", (chunk: Buffer) => {
+    const before = seen.includes(sign);
+    seen += chunk.toString();
+    if (!before && seen.includes(sign)) child.kill("SIGINT");
+  });
+  return ended;
+}
+
 function start(args: readonly string[]): ChildProcess {
   return spawn(process.execPath, [bin, ...args], {
     cwd: scratch,
@@ -294,6 +410,25 @@ function outcome(child: ChildProcess): Promise<Outcome> {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, ...text }));
   });
+}
+
+/** The four files of MNIST with images of our own. */
+function writeIdxFolder(folder: string, counts: { train: number; test: number }): void {
+  const be = (value: number): number[] => [0, 0, value >> 8, value & 255];
+  mkdirSync(folder);
+  for (const [prefix, count] of [
+    ["train", counts.train],
+    ["t10k", counts.test],
+  ] as const) {
+    const pixels = Array.from({ length: count * 784 }, (_, i) => (i * (1 + (i >> 9))) & 255);
+    const labels = Array.from({ length: count }, (_, i) => i % 2);
+    const images = [0, 0, 8, 3, ...be(count), ...be(28), ...be(28), ...pixels];
+    writeFileSync(join(folder, `${prefix}-images-idx3-ubyte`), Uint8Array.from(images));
+    writeFileSync(
+      join(folder, `${prefix}-labels-idx1-ubyte`),
+      Uint8Array.from([0, 0, 8, 1, ...be(count), ...labels]),
+    );
+  }
 }
 
 function lastLine(text: string): string {

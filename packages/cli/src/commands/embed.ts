@@ -1,15 +1,18 @@
 import { rename, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { datasetNames, openDataset } from "@lejepa/data";
+import { datasetNames } from "@lejepa/data";
 import { createEngine } from "@lejepa/engine";
 import { embedRun, makeFolder, openRun } from "@lejepa/trainer";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { dump } from "npyjs";
+import { folderOption, openFor } from "../data-folder.js";
+import { interruptSignal } from "../interrupt.js";
 import { printJson } from "../print-json.js";
 import { embeddingBar } from "../progress.js";
 
 interface EmbedFlags {
   dataset: string;
+  folder?: string;
   split: "train" | "test";
   out: string;
   engine: "auto" | "onnx" | "eager";
@@ -23,6 +26,7 @@ export function addEmbedCommand(program: Command): void {
     .description("Write the features of a dataset as float32 [n, dim] in NumPy's .npy format.")
     .argument("<run>", "run folder")
     .requiredOption("--dataset <name>", `dataset: ${datasetNames().join(", ")}`)
+    .addOption(folderOption("the run's, if it is of that dataset; else the installed package"))
     .addOption(
       new Option("--split <name>", "part of it").choices(["train", "test"]).default("test"),
     )
@@ -41,16 +45,18 @@ export function addEmbedCommand(program: Command): void {
       "after",
       "\nExample:\n  lejepa embed runs/small --dataset mnist --split test --out test.npy",
     )
-    .action(async (folder: string, flags: EmbedFlags) => {
-      const run = await openRun(folder);
-      const dataset = await openDataset(flags.dataset, { split: flags.split });
+    .action(async (path: string, flags: EmbedFlags) => {
+      const run = await openRun(path);
+      const dataset = await openFor(run, flags.dataset, flags.split, flags.folder);
       // Before the work, so that a folder that cannot be made costs none.
       await makeFolder(dirname(flags.out));
       const engine = await createEngine(flags.engine);
+      const interrupt = interruptSignal("Stopping soon");
       const progress = embeddingBar(dataset.length);
       try {
         const { features, dim, labels } = await embedRun(engine, run, dataset, {
           onProgress: (done) => progress.update(done),
+          signal: interrupt.signal,
         });
         progress.stop();
         const labelFile = flags.out.replace(/\.npy$/, ".labels.npy");
@@ -65,6 +71,7 @@ export function addEmbedCommand(program: Command): void {
           );
       } finally {
         progress.stop();
+        interrupt.ignore();
         await engine.dispose();
       }
     });

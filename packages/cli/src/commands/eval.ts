@@ -1,8 +1,10 @@
-import { datasetNames, openDataset, type Dataset } from "@lejepa/data";
+import { datasetNames, type Dataset } from "@lejepa/data";
 import { createEngine } from "@lejepa/engine";
 import { knnProbe, linearProbe } from "@lejepa/eval";
 import { embedRun, labelled, openRun } from "@lejepa/trainer";
 import { Option, type Command } from "commander";
+import { folderOption, openFor } from "../data-folder.js";
+import { interruptSignal } from "../interrupt.js";
 import { printJson } from "../print-json.js";
 import { embeddingBar } from "../progress.js";
 
@@ -10,6 +12,7 @@ const probes = { linear: linearProbe, knn: knnProbe };
 
 interface EvalFlags {
   dataset: string;
+  folder?: string;
   probe?: keyof typeof probes;
   engine: "auto" | "onnx" | "eager";
   json?: true;
@@ -24,6 +27,7 @@ export function addEvalCommand(program: Command): void {
     )
     .argument("<run>", "run folder")
     .requiredOption("--dataset <name>", `labelled dataset: ${datasetNames().join(", ")}`)
+    .addOption(folderOption("the run's, if it is of that dataset; else the installed package"))
     .addOption(
       new Option(
         "--probe <kind>",
@@ -37,26 +41,31 @@ export function addEvalCommand(program: Command): void {
     )
     .option("--json", "print one JSON object as the last line of standard output")
     .addHelpText("after", "\nExample:\n  lejepa eval runs/small --dataset mnist --probe knn")
-    .action(async (folder: string, { dataset, probe, engine: name, json }: EvalFlags) => {
-      const run = await openRun(folder);
+    .action(async (path: string, flags: EvalFlags) => {
+      const { dataset, folder, probe, engine: name, json } = flags;
+      const run = await openRun(path);
       const splits: Dataset[] = [];
       for (const split of ["train", "test"] as const)
-        splits.push(await openDataset(dataset, { split }));
+        splits.push(await openFor(run, dataset, split, folder));
       const engine = await createEngine(name);
+      const interrupt = interruptSignal("Stopping soon");
+      const { signal } = interrupt;
       const progress = embeddingBar(splits[0]!.length + splits[1]!.length);
       try {
         const features = [];
         let before = 0;
         for (const split of splits) {
           const onProgress = (done: number): void => progress.update(before + done);
-          features.push(labelled(await embedRun(engine, run, split, { onProgress }), split));
+          features.push(
+            labelled(await embedRun(engine, run, split, { onProgress, signal }), split),
+          );
           before += split.length;
         }
         progress.stop();
         const [train, test] = features as [(typeof features)[0], (typeof features)[0]];
         const accuracies: Record<string, number> = {};
         for (const kind of probe === undefined ? (["linear", "knn"] as const) : [probe]) {
-          const { accuracy } = await probes[kind](engine, { train, test });
+          const { accuracy } = await probes[kind](engine, { train, test }, { signal });
           accuracies[kind] = accuracy;
           if (!json)
             process.stdout.write(
@@ -74,6 +83,7 @@ export function addEvalCommand(program: Command): void {
           });
       } finally {
         progress.stop();
+        interrupt.ignore();
         await engine.dispose();
       }
     });

