@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -65,7 +64,7 @@ test.each(faults)(
 test.each<[string, (path: string) => unknown, string]>([
   ["nothing", () => undefined, "it is not there"],
   ["a folder", (path) => mkdir(path), "it is a folder"],
-  ["a pipe that nobody writes to", (path) => execFileSync("mkfifo", [path]), "no plain file"],
+  ["a device", (path) => symlink("/dev/null", path), "no plain file"],
 ])("%s in the place of the file is refused with its path", async (name, make, words) => {
   const file = join(folder, name);
   await make(file);
