@@ -82,3 +82,34 @@ test("shapes that do not fit are named", () => {
     batchNorm(tf.zeros([4, 3]), tf.ones([3]), tf.zeros([3]), running, { mode: "eval" }),
   ).toThrow("batchNorm: running.variance should have shape [3], got [2].");
 });
+
+test.each(["train", "eval"] as const)(
+  "residual and ReLU in one with the norm equal them apart in %s",
+  async (mode) => {
+    const running = () => ({ mean: tf.tensor([0.1, -0.2, 0]), variance: tf.tensor([0.5, 1, 2]) });
+    // Shifts that keep each channel on one side of the kink.
+    const shift = tf.tensor([6, -6, 6]);
+    await expectSameAs(
+      (x, w, b, residual) =>
+        batchNorm(x, w, tf.add(b, tf.tensor(shift.dataSync())), running(), {
+          mode,
+          residual,
+          activation: "relu",
+        }).y,
+      (x, w, b, residual) => {
+        const { y } = batchNorm(x, w, tf.add(b, tf.tensor(shift.dataSync())), running(), { mode });
+        return tf.maximum(tf.add(y, residual), 0);
+      },
+      () => [numbers([4, 2, 3], 1), numbers([3], 2), numbers([3], 3), numbers([4, 2, 3], 4)],
+      5e-5,
+    );
+  },
+);
+
+test("a residual of another shape is named", () => {
+  const [ones, residual] = [tf.ones([3]), tf.zeros([2, 4])];
+  const running = { mean: tf.zeros([3]), variance: ones };
+  expect(() =>
+    batchNorm(tf.zeros([2, 3]), ones, ones, running, { mode: "eval", residual }),
+  ).toThrow("batchNorm: residual should have shape [2, 3], got [2, 4].");
+});

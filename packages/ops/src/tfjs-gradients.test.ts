@@ -155,6 +155,12 @@ const cases: Case[] = [
     },
     inputs: one([2, 4]),
   },
+  {
+    kernel: "SplitV",
+    what: "into one part",
+    op: (x) => tf.square(tf.split(x, 1, 1)[0]!),
+    inputs: one([2, 4]),
+  },
   { kernel: "Pack", op: (a, b) => tf.stack([a, b] as tf.Tensor[], 1), inputs: two([2, 3], [2, 3]) },
   {
     kernel: "Unpack",
@@ -163,6 +169,12 @@ const cases: Case[] = [
       return tf.add(tf.mul(a, 3), tf.square(b));
     },
     inputs: one([3, 2]),
+  },
+  {
+    kernel: "Unpack",
+    what: "an axis of length 1",
+    op: (x) => tf.square(tf.unstack(x, 1)[0]!),
+    inputs: one([3, 1]),
   },
   {
     kernel: "GatherV2",

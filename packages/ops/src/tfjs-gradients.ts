@@ -35,7 +35,7 @@ export function registerTfjsGradients(): void {
       outputsToSave: rule.savesOutput === true ? [true] : [],
       saveAllInputs: rule.savesAllInputs === true,
       gradFunc: (dy, saved, attributes) =>
-        // SplitV and Unpack have several outputs, and so a list for dy; their rules know.
+        // SplitV and Unpack have a list for dy, unless they have a single output; their rules know.
         rule.gradient(dy as tf.Tensor, saved, attributes),
     });
   }
@@ -243,7 +243,7 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
   },
   SplitV: {
     gradient: (dy, _saved, { axis }) => ({
-      x: () => tf.concat(dy as unknown as tf.Tensor[], axis as number),
+      x: () => tf.concat([dy].flat(), axis as number),
     }),
   },
   Pack: {
@@ -253,7 +253,7 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
   },
   Unpack: {
     gradient: (dy, _saved, { axis }) => ({
-      value: () => tf.stack(dy as unknown as tf.Tensor[], axis as number),
+      value: () => tf.stack([dy].flat(), axis as number),
     }),
   },
   GatherV2: {
