@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEagerEngine } from "../eager-engine.js";
 import { createOnnxEngine } from "../onnx-engine.js";
 import type { Engine, InputValue, Step } from "../engine.js";
+import { compositeSamples } from "./composite-samples.js";
 import { samples, type Sample, type SampleInput } from "./samples.js";
 import { loweringTable } from "./table.js";
 
@@ -97,6 +98,14 @@ async function compare(kernel: string, sample: Sample, engine: Engine): Promise<
 
 describe("each lowered kernel gives what tfjs's cpu backend gives", () => {
   for (const [kernel, rows] of Object.entries(samples))
+    if (!(kernel in compositeSamples))
+      test.each(rows)(`${kernel}: $title`, async (sample) => {
+        await compare(kernel, sample, onnx);
+      });
+});
+
+describe("each composite kernel gives what its composition gives on tfjs's cpu backend", () => {
+  for (const [kernel, rows] of Object.entries(compositeSamples))
     test.each(rows)(`${kernel}: $title`, async (sample) => {
       await compare(kernel, sample, onnx);
     });

@@ -2,6 +2,7 @@
  *  Kept as data, so that the table of what is covered and tested can be printed from it. */
 import { adamw } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
+import { compositeSamples } from "./composite-samples.js";
 
 /** One operand: float32 numbers spread over [low, high] unless `values` gives them. */
 export interface SampleInput {
@@ -1243,4 +1244,5 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       return [next.parameter, next.mean, next.square];
     },
   })),
+  LejepaNormalizeRows: compositeSamples.LejepaNormalizeRows!,
 };

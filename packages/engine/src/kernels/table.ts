@@ -2,6 +2,7 @@
  *  kernels of @lejepa/ops. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { arithmetic, comparison } from "./arithmetic.js";
+import { composites } from "./composites.js";
 import { convolution } from "./convolution.js";
 import { creation } from "./creation.js";
 import { activation, elementwise } from "./elementwise.js";
@@ -37,6 +38,7 @@ const rows = {
   ...normalization,
   ...resize,
   ...optimizer,
+  ...composites,
   ...unsupported,
 } satisfies Record<KernelName, Row>;
 

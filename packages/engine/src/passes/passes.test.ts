@@ -13,6 +13,7 @@ import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { deadCode } from "./dead-code.js";
 import { fusedChannels } from "./fused-channels.js";
+import { gatheredRows } from "./gathered-rows.js";
 import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
@@ -441,6 +442,65 @@ const cases: readonly Case[] = [
     },
     before: ["Reshape", "Gemm", "Gemm", "Add", "Gemm", "Add", "Mul", "Reshape"],
     after: ["Reshape", "Gemm", "Gemm", "Add", "Gemm", "Add", "Mul", "Reshape"],
+  },
+  {
+    title: "a large product and its bias stay apart",
+    pass: gemmBias,
+    shape: [256, 2],
+    build: (g, x) => {
+      const y = g.add(g.gemm(x, x, 0, 1), g.dense(Array(256).fill(3), [256], "float32"));
+      return g.slice(y, [0, 0], [2, 256]);
+    },
+    before: ["Gemm", "Add", "Slice"],
+    after: ["Gemm", "Add", "Slice"],
+  },
+  {
+    title: "rows that change places are gathered",
+    pass: gatheredRows,
+    shape: [4, 8, 128, 16],
+    build: (g, x) => g.slice(g.transpose(x, [0, 2, 1, 3]), [1, 3, 0, 0], [3, 5, 8, 16]),
+    before: ["Transpose", "Slice"],
+    after: ["Reshape", "Gather", "Reshape", "Slice"],
+  },
+  {
+    title: "rows that change places over three axes are gathered",
+    pass: gatheredRows,
+    shape: [4, 8, 128, 16],
+    build: (g, x) => g.slice(g.transpose(x, [2, 0, 1, 3]), [3, 1, 0, 0], [5, 3, 8, 16]),
+    before: ["Transpose", "Slice"],
+    after: ["Reshape", "Gather", "Reshape", "Slice"],
+  },
+  {
+    title:
+      "short rows, elements within rows and what a product can read as it lies stay transposed",
+    pass: gatheredRows,
+    shape: [16, 64, 8, 16],
+    build: (g, x) => {
+      const parts = [
+        g.transpose(g.reshape(x, [64, 128, 16]), [0, 2, 1]),
+        g.transpose(x, [1, 2, 0, 3]),
+        g.transpose(g.reshape(x, [64, 256, 8]), [1, 0, 2]),
+      ];
+      const firsts = parts.map((part) =>
+        g.slice(
+          part,
+          part.shape.map(() => 0),
+          part.shape.map(() => 2),
+        ),
+      );
+      return g.concat(
+        firsts.map((first) => g.reshape(first, [first.shape.reduce((a, b) => a * b)])),
+        0,
+      );
+    },
+    before: [
+      ...["Reshape", "Transpose", "Transpose", "Reshape", "Transpose"],
+      ...["Slice", "Slice", "Slice", "Reshape", "Reshape", "Reshape", "Concat"],
+    ],
+    after: [
+      ...["Reshape", "Transpose", "Transpose", "Reshape", "Transpose"],
+      ...["Slice", "Slice", "Slice", "Reshape", "Reshape", "Reshape", "Concat"],
+    ],
   },
   {
     title: "arithmetic on an expanded operand runs before the expanding, or without it",

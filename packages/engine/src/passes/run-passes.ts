@@ -6,6 +6,7 @@ import { commonSubexpressions } from "./common-subexpressions.js";
 import { deadCode } from "./dead-code.js";
 import { flatUpdates } from "./flat-updates.js";
 import { fusedChannels } from "./fused-channels.js";
+import { gatheredRows } from "./gathered-rows.js";
 import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
@@ -34,6 +35,7 @@ const onnxPasses = (blockSize?: number): readonly Pass[] => [
     ? []
     : [blockedLayout(blockSize), identities, commonSubexpressions, deadCode, fusedChannels]),
   gemmBias,
+  gatheredRows,
   deadCode,
   wideBroadcasts,
   identities,
