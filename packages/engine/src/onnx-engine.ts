@@ -27,9 +27,9 @@ import { checkState, readInputs } from "./step-values.js";
 export interface OnnxOptions {
   /** Threads that one operation may use, a whole number of at least 1. Left out: every core of this process. */
   readonly threads?: number;
-  /** How convolutions are computed: "blocked" in onnxruntime's own layout of channels in blocks, "gathered" as a product
-   *  of matrices, or "auto" (default): blocked where this onnxruntime and processor have it. Channel counts that do not
-   *  fill blocks are gathered in any case. The results agree up to rounding. */
+  /** How convolutions and pooling are computed: "blocked" in onnxruntime's own layout of channels in blocks, "gathered"
+   *  by standard operators and products of matrices, or "auto" (default): blocked where this onnxruntime and processor
+   *  have it. Convolutions of very few channels are gathered in any case. The results agree up to rounding. */
   readonly convolution?: ConvolutionMethod;
   /** Whether onnxruntime keeps the memory of intermediate values from run to run; true when left out. Without it every
    *  run asks the system for each of them. */

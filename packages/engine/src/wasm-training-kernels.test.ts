@@ -34,5 +34,7 @@ test.each(rows)("%s on wasm gives what cpu gives: $title", async (_, sample) => 
   await createEagerEngine("cpu");
   const [wanted, got] = [valuesOn("cpu", sample), valuesOn("wasm", sample)];
   expect(got.length).toBe(wanted.length);
-  got.forEach((value, i) => expect(value).toBeCloseTo(wanted[i]!, 4));
+  // Sums of thousands of products are large, and so is what rounding does to them.
+  const scale = Math.max(1, ...wanted.map(Math.abs));
+  got.forEach((value, i) => expect(value / scale).toBeCloseTo(wanted[i]! / scale, 5));
 });

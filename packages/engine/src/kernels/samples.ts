@@ -246,7 +246,7 @@ const depthwise: readonly Depthwise[] = [
   ["blocks of channels, 3x3", [2, 5, 6, 16], [3, 3, 16, 1], [1, 1], "same", [1, 1]],
   ["blocks of channels and images, by 2", [16, 5, 6, 32], [3, 3, 32, 1], [2, 2], 1, [1, 1]],
   ["parts of blocks, 2x3 by 3 and 2", [4, 7, 6, 10], [2, 3, 10, 1], [3, 2], "valid", [1, 1]],
-  ["blocks of channels, many positions", [20, 24, 24, 20], [2, 2, 20, 1], [1, 1], "same", [1, 1]],
+  ["parts of blocks, many positions", [20, 18, 18, 12], [2, 2, 12, 1], [1, 1], "same", [1, 1]],
   ["blocks of channels, dilated", [4, 8, 7, 16], [3, 3, 16, 1], [1, 1], "valid", [2, 2]],
 ];
 /** tfjs's cpu backend leaves dilations out of the two gradients; ours are checked in dilated-gradients.test.ts. */
@@ -268,6 +268,8 @@ const depthwiseBackprops = (
       );
       return {
         title,
+        // Thousands of products are added up, in another order.
+        ...(x[0] * x[1] * x[2] > 1000 ? { tolerance: 1e-4 } : {}),
         inputs: [f(...x), f(...filter), f(...outShape)],
         run: (a, b, c) => run(a, b, c, geometry),
         valuesOnly: "the gradient of a gradient is not part of a step",
