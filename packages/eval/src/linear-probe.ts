@@ -44,6 +44,11 @@ export interface LinearProbeResult {
   readonly bias: Float32Array;
 }
 
+/** Pairs that L-BFGS keeps: 100 took 90 evaluations where 20 took 123, on 60,000 x 128 features of 10 classes. For large
+ *  problems fewer, so that they stay within a hundred megabytes or so. */
+const pairsFor = (variables: number): number =>
+  Math.min(100, Math.max(20, Math.floor(6e6 / variables)));
+
 /** Rows whose sums are taken in float32. */
 const mostRowsPerChunk = 8192;
 
@@ -65,6 +70,7 @@ export async function linearProbe(
   const testFeatures = standardise(test.features, scaling);
 
   const chunks = chunksOf(train.labels, classes);
+  const variables = (dim + 1) * classes.length;
   const weightShape = [dim, classes.length];
   const parameters = { weight: { shape: weightShape }, bias: { shape: [classes.length] } };
   // Features and targets are state, so that they lie at the engine and are not passed in at every evaluation.
@@ -95,8 +101,13 @@ export async function linearProbe(
         signal?.throwIfAborted();
         return evaluate(program.entries.objective, x, { count: rowCount(train), dim, l2 });
       },
-      new Float64Array((dim + 1) * classes.length),
-      { gradientTolerance: tolerance, maxIterations, valueRounding: 1e-7 },
+      new Float64Array(variables),
+      {
+        gradientTolerance: tolerance,
+        maxIterations,
+        memory: pairsFor(variables),
+        valueRounding: 1e-7,
+      },
     );
     const weight = Float32Array.from(found.x.subarray(0, dim * classes.length));
     const bias = Float32Array.from(found.x.subarray(dim * classes.length));
