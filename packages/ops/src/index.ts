@@ -39,6 +39,7 @@ export {
   type ScaleShiftAttrs,
   type ScaleShiftInputs,
 } from "./batch-norm.js";
+export { characteristicMeans } from "./characteristic-means.js";
 export { type BatchNormParameters, convBlock, type ConvBlockOptions } from "./conv-block.js";
 export { conv2d, type Conv2dOptions } from "./conv2d.js";
 export { DropPath, dropPath, type DropPathAttrs, type DropPathInputs } from "./drop-path.js";
