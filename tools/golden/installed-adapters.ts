@@ -9,18 +9,26 @@ const loaders: Readonly<Record<string, () => Promise<AnyAdapter>>> = {
     const { float64Adapter } = await import("@lejepa/tensor/float64");
     return float64Adapter();
   },
-  tfjs: async () => {
-    const tf = await import("@tensorflow/tfjs-core");
-    await import("@tensorflow/tfjs-backend-cpu");
-    tf.enableProdMode(); // no advertisement on the first call
-    await tf.setBackend("cpu");
-    const { tfjsAdapter } = await import("@lejepa/tensor/tfjs");
-    return tfjsAdapter();
+  tfjs: async () => (await tfjsOnCpu())(),
+  "tfjs with ops": async () => {
+    const { characteristicMeans } = await import("@lejepa/ops");
+    return (await tfjsOnCpu())({ characteristicMeans });
   },
 };
 
+async function tfjsOnCpu() {
+  const tf = await import("@tensorflow/tfjs-core");
+  await import("@tensorflow/tfjs-backend-cpu");
+  tf.enableProdMode(); // no advertisement on the first call
+  await tf.setBackend("cpu");
+  return (await import("@lejepa/tensor/tfjs")).tfjsAdapter;
+}
+
 /** Every adapter that there is. */
-export const adapterNames: readonly string[] = Object.keys(loaders);
+export const adapterNames: readonly string[] = ["float64", "tfjs"];
+
+/** Those and the same with what other packages add to them. */
+export const adapterVariants: readonly string[] = Object.keys(loaders);
 
 /** Starts an adapter; undefined when the framework is not installed. Throws when it is there and does not start. */
 export async function loadAdapter(name: string): Promise<AnyAdapter | undefined> {

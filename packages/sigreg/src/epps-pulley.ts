@@ -35,8 +35,8 @@ export const eppsPulleyOptionNames = ["tMax", "points", "rule"] as const;
  *  `EP(x) = N ∫ |mean_n exp(i t x_n) - exp(-t²/2)|² exp(-t²/2) dt`, x [..., N, K] -> [..., K].
  *  At N(0, 1) it stays of order 1 whatever N; for samples all at 0 it grows like N.
  *
- *  All knots come from one sine and one cosine. Where the adapter has `customGradient`, the gradient is in closed form and
- *  shares that work; memory is O(N K) with a factor that grows with the square root of `points`. Without the capability the same
+ *  Where the adapter has `characteristicMeans`, they are its. Elsewhere all knots come from one sine and one cosine: with
+ *  `customGradient` the gradient is in closed form and shares that work; memory is O(N K) with a factor that grows with the square root of `points`. Without the capability the same
  *  composition is differentiated by the framework.
  *
  *  @param options Where and how densely the characteristic functions are compared.
@@ -65,10 +65,32 @@ export function eppsPulley(options: EppsPulleyOptions = {}): UnivariateTest {
     points,
   );
   const plan = planHarmonics(Math.max(...quadrature.harmonics));
-  return univariateTest("eppsPulley", (k, rows) => quadratureDistance(k, rows, quadrature, plan));
+  return univariateTest("eppsPulley", (k, rows) =>
+    k.capabilities.includes("characteristicMeans")
+      ? distanceOfMeans(k, rows, quadrature)
+      : quadratureDistance(k, rows, quadrature, plan),
+  );
 }
 
-/** The statistic of each row, [R, N] -> [R].
+/** The statistic of each row, [R, N] -> [R], from the means that the framework computes:
+ *    EP = N sum_t w_t ((mean cos(t x) - exp(-t²/2))² + (mean sin(t x))²). */
+function distanceOfMeans<T>(k: TensorAdapter<T>, rows: T, quadrature: Quadrature): T {
+  const [count = 0, samples = 0] = k.shape(rows);
+  const { step, harmonics, targets, weights } = quadrature;
+  const means = k.characteristicMeans(rows, step, harmonics); // [R, 2T]
+  const parts = 2 * harmonics.length;
+  const offset = k.fromArray(
+    targets.flatMap((target) => [target, 0]),
+    [parts],
+  );
+  const weight = k.fromArray(
+    weights.flatMap((w) => [samples * w, samples * w]),
+    [parts, 1],
+  );
+  return k.reshape(k.matMul(k.square(k.sub(means, offset)), weight), [count]);
+}
+
+/** The statistic of each row, [R, N] -> [R], composed of the contract's own functions.
  *
  *  X = fine · coarseᵀ, summed over samples, holds every product that the harmonics need, so that with constant matrices
  *    d = X·A - b  [R, 2T]   sqrt(N w_t) times the real and imaginary part of phi(t) - exp(-t²/2)

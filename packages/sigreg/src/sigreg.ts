@@ -55,22 +55,24 @@ export function sigreg<T>(
       `sigreg: directions should have shape [D, M] with D = ${dim} like embeddings ${show(shape)}, got ${show(directionsShape)}. Draw them with directions(${dim}, slices, seed, step).`,
     );
 
-  // One product for all views, with the samples along the last axis where the test wants them.
+  // One product for all views, then the samples along the last axis, where the test wants them. Both operands of the
+  // product, and of its gradient, are as they lie in memory: faster by more than the transpose takes.
   const leading = shape.slice(0, -2);
+  const axes = leading.map((_, axis) => axis);
   const rows = leading.reduce((product, size) => product * size, samples);
   const stacked = adapter.reshape(embeddings, [rows, dim]);
-  const projected = adapter.matMul(directions, stacked, { transposeA: true, transposeB: true }); // [M, ... N]
-  const statistics = test.overLastAxis(
-    adapter,
-    adapter.reshape(projected, [slices, ...leading, samples]),
-  );
+  const projected = adapter.reshape(adapter.matMul(stacked, directions), [
+    ...leading,
+    samples,
+    slices,
+  ]);
+  const samplesLast = adapter.transpose(projected, [...axes, axes.length + 1, axes.length]);
+  const statistics = test.overLastAxis(adapter, samplesLast); // [..., M]
   const kept =
     clip === undefined
       ? statistics
       : adapter.mul(statistics, adapter.greaterEqual(statistics, clip));
 
   if (reduction === "mean") return adapter.mean(kept);
-  if (reduction === "sum") return adapter.sum(kept);
-  const axes = leading.map((_, axis) => axis + 1);
-  return adapter.transpose(kept, [...axes, 0]);
+  return reduction === "sum" ? adapter.sum(kept) : kept;
 }

@@ -7,7 +7,7 @@ import {
   type GoldenCase,
   type StoredTensor,
 } from "../../../tools/golden/golden-file.js";
-import { adapterNames, loadAdapter } from "../../../tools/golden/installed-adapters.js";
+import { adapterVariants, loadAdapter } from "../../../tools/golden/installed-adapters.js";
 
 /** Files of golden values with the number of cases that each must hold. */
 const files = { "epps-pulley": 120, "lejepa-loss": 33, training: 3 };
@@ -45,8 +45,8 @@ function withZeros(golden: GoldenCase, which: "values" | "gradients"): Outputs {
   };
 }
 
-test("there are two adapters to check", () => {
-  expect(adapterNames).toEqual(["float64", "tfjs"]);
+test("there are two adapters to check, and one with characteristicMeans", () => {
+  expect(adapterVariants).toEqual(["float64", "tfjs", "tfjs with ops"]);
 });
 
 describe.each(Object.entries(files))("%s.json", (file, count) => {
@@ -56,7 +56,7 @@ describe.each(Object.entries(files))("%s.json", (file, count) => {
     expect(cases).toHaveLength(count);
   });
 
-  test.each(adapterNames)("every case, value and gradient, on %s", async (name) => {
+  test.each(adapterVariants)("every case, value and gradient, on %s", async (name) => {
     const adapter = await loadAdapter(name);
     if (adapter === undefined) throw new Error(`${name} is not installed`);
     const problems: string[] = [];

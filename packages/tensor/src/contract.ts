@@ -133,10 +133,17 @@ export interface TensorAdapter<T> {
   /** Mean of `x` over all processes that train together, equal on each, with its gradient: the statistic
    *  of the whole batch from that of each part. Every process must call it in the same order with the same shape. */
   allReduceMean(x: T): T;
+  /** Means over the last axis of the cosine and sine of multiples of x, in turn: [.., N] -> [.., 2 T] with
+   *  `[.., 2 j]` the mean over n of `cos(harmonics[j] * step * x[.., n])` and `[.., 2 j + 1]` that of the sine.
+   *  For frameworks that have these sums as one operation; they can be composed of the functions above.
+   *  `step` is a finite number and `harmonics` T positive integers. Throws `shape-mismatch` for a scalar x and one
+   *  without samples, `invalid-argument` for other harmonics and for none. */
+  characteristicMeans(x: T, step: number, harmonics: readonly number[]): T;
 }
 
 /** The optional functions of the contract, by name. */
-export type Capability = "readSync" | "valueAndGrad" | "customGradient" | "sort" | "allReduceMean";
+export type Capability =
+  "readSync" | "valueAndGrad" | "customGradient" | "sort" | "allReduceMean" | "characteristicMeans";
 
 /** Sizes along each axis, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];

@@ -437,6 +437,7 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
     },
     sort,
     allReduceMean: () => unsupported(name, "allReduceMean"),
+    characteristicMeans: () => unsupported(name, "characteristicMeans"),
   };
 }
 

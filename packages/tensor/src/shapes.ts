@@ -171,6 +171,20 @@ export function checkIndices(indices: ArrayLike<number>, size: number): void {
       );
 }
 
+/** Checks the operands of `characteristicMeans`. */
+export function checkHarmonics(shape: Shape, harmonics: readonly number[]): void {
+  if ((shape.at(-1) ?? 0) === 0)
+    mismatch(
+      "characteristicMeans",
+      `needs at least one sample along the last axis, got shape ${show(shape)}.`,
+    );
+  if (harmonics.length === 0 || !harmonics.every((h) => Number.isInteger(h) && h > 0))
+    throw new LejepaError(
+      "invalid-argument",
+      `characteristicMeans: harmonics are positive integers, at least one, got ${show(harmonics)}.`,
+    );
+}
+
 /** Checks that a function to be differentiated returned a scalar. */
 export function checkScalar(shape: Shape): void {
   if (shape.length !== 0)

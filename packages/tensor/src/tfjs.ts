@@ -8,6 +8,7 @@ import {
   broadcastShape,
   checkCount,
   checkGradients,
+  checkHarmonics,
   checkIndices,
   checkNotEmpty,
   checkScalar,
@@ -21,13 +22,28 @@ import {
 } from "./shapes.js";
 import { registerMissingGradients, sumIntoRows, sumTo } from "./tfjs-gradients.js";
 
+/** What {@link tfjsAdapter} can be given besides tfjs-core. */
+export interface TfjsAdapterOptions {
+  /** An operation of the contract's meaning, which makes `characteristicMeans` a capability; `characteristicMeans` of
+   *  `@lejepa/ops` is one. Called with an x of one or more samples and with harmonics that were checked. */
+  readonly characteristicMeans?: (
+    x: tf.Tensor,
+    step: number,
+    harmonics: readonly number[],
+  ) => tf.Tensor;
+}
+
 /** The adapter for tfjs tensors, on whichever backend is active when a function is called.
  *
  *  Ownership is that of tfjs: intermediate tensors live until `scope` (which is `tf.tidy`) or `dispose` frees them.
- *  Capabilities: readSync, valueAndGrad, customGradient, sort (values only: ties keep their order).
+ *  Capabilities: readSync, valueAndGrad, customGradient, sort (values only: ties keep their order), and
+ *  characteristicMeans where it is given one.
  *
+ *  @param options What tfjs-core does not bring.
  *  @returns A new adapter; it holds no state. */
-export function tfjsAdapter(): TensorAdapter<tf.Tensor> {
+export function tfjsAdapter({
+  characteristicMeans,
+}: TfjsAdapterOptions = {}): TensorAdapter<tf.Tensor> {
   const name = "tfjs";
   registerMissingGradients();
 
@@ -56,7 +72,10 @@ export function tfjsAdapter(): TensorAdapter<tf.Tensor> {
     contractVersion: 1,
     name,
     precision: "float32",
-    capabilities: ["readSync", "valueAndGrad", "customGradient", "sort"],
+    capabilities: [
+      ...(["readSync", "valueAndGrad", "customGradient", "sort"] as const),
+      ...(characteristicMeans === undefined ? [] : (["characteristicMeans"] as const)),
+    ],
 
     fromArray: (data, shape) => {
       checkCount("fromArray", data.length, shape);
@@ -213,6 +232,11 @@ export function tfjsAdapter(): TensorAdapter<tf.Tensor> {
       );
     },
     allReduceMean: () => unsupported(name, "allReduceMean"),
+    characteristicMeans: (x, step, harmonics) => {
+      if (characteristicMeans === undefined) return unsupported(name, "characteristicMeans");
+      checkHarmonics(x.shape, harmonics);
+      return characteristicMeans(x, step, harmonics);
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import type { TensorAdapter } from "@lejepa/tensor";
 import { runConformance } from "@lejepa/tensor/conformance";
 import { unsupported } from "@lejepa/tensor/error";
 import { float64Adapter, type Float64Tensor } from "@lejepa/tensor/float64";
+import { checkHarmonics } from "../src/shapes.js";
 
 type Adapter = TensorAdapter<Float64Tensor>;
 
@@ -14,6 +15,24 @@ interface Fault {
 }
 
 const plain = ({ shape }: Float64Tensor, data: Float64Array): Float64Tensor => ({ shape, data });
+
+/** The float64 adapter with the one capability that it could have and lacks, by definition. */
+function wholeAdapter(): Adapter {
+  const k = float64Adapter();
+  return {
+    ...k,
+    capabilities: [...k.capabilities, "characteristicMeans"],
+    characteristicMeans: (x, step, harmonics) => {
+      checkHarmonics(x.shape, harmonics);
+      const mean = (y: Float64Tensor) => k.mean(y, [-1], "keep");
+      const means = harmonics.flatMap((h) => {
+        const angle = k.mul(x, h * step);
+        return [mean(k.cos(angle)), mean(k.sin(angle))];
+      });
+      return k.concat(means, -1);
+    },
+  };
+}
 
 const faults: readonly Fault[] = [
   {
@@ -42,6 +61,10 @@ const faults: readonly Fault[] = [
       "cos/values/gradient",
       "tanh/values",
       "tanh/values/gradient",
+      "characteristicMeans/rows",
+      "characteristicMeans/rows/gradient",
+      "characteristicMeans/step-and-any-order-of-harmonics",
+      "characteristicMeans/leading-axes",
     ],
   },
   {
@@ -234,6 +257,74 @@ const faults: readonly Fault[] = [
     ],
   },
   {
+    name: "characteristicMeans takes the step for 1",
+    breakIt: (k) => ({
+      characteristicMeans: (x, _step, harmonics) => k.characteristicMeans(x, 1, harmonics),
+    }),
+    noticedBy: ["characteristicMeans/step-and-any-order-of-harmonics"],
+  },
+  {
+    name: "characteristicMeans sorts its harmonics",
+    breakIt: (k) => ({
+      characteristicMeans: (x, step, harmonics) =>
+        k.characteristicMeans(
+          x,
+          step,
+          harmonics.toSorted((a, b) => a - b),
+        ),
+    }),
+    noticedBy: ["characteristicMeans/step-and-any-order-of-harmonics"],
+  },
+  {
+    name: "characteristicMeans sums",
+    breakIt: (k) => ({
+      characteristicMeans: (x, step, harmonics) =>
+        k.mul(k.characteristicMeans(x, step, harmonics), x.shape.at(-1) ?? 1),
+    }),
+    noticedBy: ["characteristicMeans/rows", "characteristicMeans/rows/gradient"],
+  },
+  {
+    name: "characteristicMeans has no gradient",
+    breakIt: (k) => ({
+      characteristicMeans: (x, step, harmonics) =>
+        k.characteristicMeans(plain(x, x.data), step, harmonics),
+    }),
+    noticedBy: ["characteristicMeans/rows/gradient"],
+  },
+  {
+    name: "characteristicMeans leaves one list of means",
+    breakIt: (k) => ({
+      characteristicMeans: (x, step, harmonics) => {
+        const means = k.characteristicMeans(x, step, harmonics);
+        const parts = 2 * harmonics.length;
+        return k.reshape(means, [means.data.length / parts, parts]);
+      },
+    }),
+    noticedBy: [
+      "characteristicMeans/step-and-any-order-of-harmonics",
+      "characteristicMeans/leading-axes",
+    ],
+  },
+  {
+    name: "characteristicMeans takes any operands",
+    breakIt: (k) => ({
+      characteristicMeans: (x, step, harmonics) =>
+        x.data.length === 0 || x.shape.length === 0 || !(Math.min(...harmonics, 1) >= 1)
+          ? x
+          : harmonics.length === 0
+            ? x
+            : k.characteristicMeans(x, step, harmonics),
+    }),
+    noticedBy: [
+      "characteristicMeans/scalar",
+      "characteristicMeans/no-samples",
+      "characteristicMeans/harmonics-[]",
+      "characteristicMeans/harmonics-[0]",
+      "characteristicMeans/harmonics-[-1]",
+      "characteristicMeans/harmonics-[0.5]",
+    ],
+  },
+  {
     name: "errors have no code",
     breakIt: (k) => ({
       matMul: (a, b, options) => {
@@ -249,7 +340,7 @@ const faults: readonly Fault[] = [
 ];
 
 test.each(faults)("$name: noticed by the cases named", async ({ breakIt, noticedBy }) => {
-  const adapter = float64Adapter();
+  const adapter = wholeAdapter();
   const report = await runConformance({ ...adapter, ...breakIt(adapter) });
   expect(report.results.filter((r) => r.status === "failed").map((r) => r.id)).toEqual(noticedBy);
 });

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Encoder, Projector } from "@lejepa/encoders";
 import type { InputSpec, InputValue, Step } from "@lejepa/engine";
-import type { HostTensor, HostTensors, Tensors } from "@lejepa/ops";
+import { characteristicMeans, type HostTensor, type HostTensors, type Tensors } from "@lejepa/ops";
 import { directions, lejepaLoss, type LejepaLossOptions } from "@lejepa/sigreg";
 import { tfjsAdapter } from "@lejepa/tensor/tfjs";
 import { adamw, adamwCorrections, adamwDefaults, type AdamwOptions } from "./adamw.js";
@@ -68,7 +68,7 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
   const specs = [...encoder.parameters, ...projector.parameters];
   const trained = specs.filter(({ role }) => role !== "buffer");
   const buffers = specs.filter(({ role }) => role === "buffer");
-  const adapter = tfjsAdapter();
+  const adapter = tfjsAdapter({ characteristicMeans });
 
   const objective = (parameters: Tensors, inputs: Tensors): Objective => {
     const encoded = encoder.apply(parameters, inputs["images"] as tf.Tensor4D, { mode: "train" });

@@ -7,6 +7,9 @@ import {
   type ConformanceCase,
 } from "./conformance-case.js";
 
+const turn = 2 * Math.PI;
+const root = Math.sqrt(3) / 2;
+
 /** The optional functions; on an adapter that lacks one, its cases check that the call is refused. */
 export const capabilityCases: readonly ConformanceCase[] = [
   {
@@ -157,5 +160,58 @@ export const capabilityCases: readonly ConformanceCase[] = [
     (k, x) => k.reshape(k.allReduceMean(x), [2]),
     tensor([2], 1, 2),
     ["allReduceMean"],
+  ),
+  // cos and sin of multiples of a third of a turn: 1 and 0, or -1/2 and ±sqrt(3)/2.
+  ...gives(
+    "characteristicMeans/rows",
+    [tensor([2, 2], 0, turn / 3, turn / 3, turn / 3)],
+    (k, x) => k.characteristicMeans(x, 1, [1, 3]),
+    {
+      ...tensor([2, 4], 0.25, root / 2, 1, 0, -0.5, root, 1, 0),
+      // Weights 1, 2, 3, 4 and 5, 6, 7, 8, each half for two samples: the derivatives are those of a sum over h of
+      // (-w sin(h x) + w' cos(h x)) h / 2.
+      gradients: [
+        tensor(
+          [2, 2],
+          ...[7, (-root + 2 * -0.5 + 12) / 2],
+          ...Array.from({ length: 2 }, () => (-5 * root + 6 * -0.5 + 24) / 2),
+        ),
+      ],
+    },
+    ["characteristicMeans"],
+  ),
+  ...gives(
+    "characteristicMeans/step-and-any-order-of-harmonics",
+    [tensor([1], turn)],
+    (k, x) => k.characteristicMeans(x, 1 / 12, [6, 3, 2]),
+    tensor([6], -1, 0, 0, 1, 0.5, root),
+    ["characteristicMeans"],
+  ),
+  ...gives(
+    "characteristicMeans/leading-axes",
+    [tensor([1, 2, 1], 0, turn / 2)],
+    (k, x) => k.characteristicMeans(x, 1, [1]),
+    tensor([1, 2, 2], 1, 0, -1, 0),
+    ["characteristicMeans"],
+  ),
+  ...refuses(
+    "characteristicMeans/scalar",
+    "shape-mismatch",
+    (k) => k.characteristicMeans(k.fill([], 1), 1, [1]),
+    ["characteristicMeans"],
+  ),
+  ...refuses(
+    "characteristicMeans/no-samples",
+    "shape-mismatch",
+    (k) => k.characteristicMeans(k.fill([2, 0], 1), 1, [1]),
+    ["characteristicMeans"],
+  ),
+  ...[[], [0], [-1], [0.5]].flatMap((harmonics) =>
+    refuses(
+      `characteristicMeans/harmonics-[${harmonics.join()}]`,
+      "invalid-argument",
+      (k) => k.characteristicMeans(k.fill([2], 1), 1, harmonics),
+      ["characteristicMeans"],
+    ),
   ),
 ];
