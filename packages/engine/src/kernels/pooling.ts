@@ -41,7 +41,8 @@ const toFirst = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]
 const toLast = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
 const firstShape = ([n, h, w, c]: Four): Four => [n, c, h, w];
 
-/** The maxima alone, or the means over what lies in the image. */
+/** The maxima alone, or the means over what lies in the image. In blocks a NaN may be the maximum of its window, where
+ *  tfjs passes over it. */
 function pool(g: OnnxBuilder, op: "MaxPool" | "AveragePool", x: Value, window: Window): Value {
   const [n, channels, h, w] = firstShape(window.outShape);
   if (worthBlocks(g, channels)) {
