@@ -4,6 +4,7 @@ import { lower, type LoweringTable } from "../lower.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { deadCode } from "./dead-code.js";
+import { earlySplits } from "./early-splits.js";
 import { flatUpdates } from "./flat-updates.js";
 import { fusedChannels } from "./fused-channels.js";
 import { gatheredRows } from "./gathered-rows.js";
@@ -34,6 +35,7 @@ const onnxPasses = (blockSize?: number): readonly Pass[] => [
   ...(blockSize === undefined
     ? []
     : [blockedLayout(blockSize), identities, commonSubexpressions, deadCode, fusedChannels]),
+  earlySplits,
   gemmBias,
   gatheredRows,
   deadCode,
