@@ -13,6 +13,7 @@ const { version } = createRequire(import.meta.url)("../package.json") as { versi
  *  Results go to standard output, progress and the one line of an error to standard error. */
 export async function main(args: readonly string[]): Promise<number> {
   let exitCode = 0;
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
   const program = new Command("lejepa")
     .description(
       "Self-supervised pretraining of vision encoders with LeJEPA (arXiv 2511.08544): train, evaluate, embed.",
@@ -46,6 +47,11 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`lejepa: ${failure.message}\n`);
     return failure.exitCode;
   }
+}
+
+/** A reader that has seen enough (`lejepa graph RUN | head`) is no fault, and no reason to end a training. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
 }
 
 const exitCodes = "\nExit codes: 0 done, 1 failed, 2 wrong usage.";

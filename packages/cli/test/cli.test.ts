@@ -37,6 +37,15 @@ describe("help", () => {
   });
 });
 
+test("a reader that closes its end is no fault", async () => {
+  for (const args of [["--help"], ["graph", "--encoder", "conv_mnist", "--batch-size", "8"]]) {
+    const child = start(args);
+    const ended = outcome(child);
+    child.stdout!.destroy();
+    expect(await ended).toMatchObject({ code: 0, stderr: "" });
+  }
+});
+
 describe("wrong usage is told in one line with exit code 2", () => {
   const run = join(scratch, "never-made");
   test.each([
