@@ -26,10 +26,10 @@ interface Blocked {
 
 /** Keeps what comes out of a blocked operator in its layout for as long as the operations allow: elementwise ones, also
  *  with one number for each channel (as a convolution of 1x1 and one channel a group, which is one pass over the
- *  batch), sums over all positions or all images, and means and maxima over each image. A transpose between channels first and last around it becomes
- *  a reordering. A reordering back is left for everything else; of those that nothing needs any more, dead code takes
- *  care. Refused: broadcasts other than of scalars and channels, and operations that the zeros behind the last channel
- *  would not survive. */
+ *  batch), sums over all positions or all images, means and maxima over each image, and channels joined or split by whole
+ *  blocks. A transpose between channels first and last around it becomes a reordering. A reordering back is left for
+ *  everything else; of those that nothing needs any more, dead code takes care. Refused: broadcasts other than of scalars
+ *  and channels, and operations that the zeros behind the last channel would not survive. */
 export const blockedLayout = (blockSize: number): Pass => ({
   name: "blocked layout",
   run(graph) {
@@ -45,7 +45,9 @@ export const blockedLayout = (blockSize: number): Pass => ({
           blocked.set(y, { value: x!, channels: y.shape[3]! });
         if (node.op !== "ReorderInput" || !last) return undefined;
         if (source && sameShape(source.value.shape, y.shape)) return source.value;
-        return channelsFirst(rewriting, x!) && intoBlocks(rewriting, x!, y.shape);
+        return (
+          fromChannelsFirst(rewriting, x!, y.shape) ?? splitOff(rewriting, x!, y.shape, blocked)
+        );
       }
       if (node.domain !== "") return undefined;
       if (node.op === "Reshape" && source) {
@@ -61,7 +63,9 @@ export const blockedLayout = (blockSize: number): Pass => ({
         ? source && elementwiseUnary(node, rewriting, source)
         : binary.includes(node.op)
           ? elementwise(node, rewriting, blocked)
-          : undefined;
+          : node.op === "Concat"
+            ? joined(node, rewriting, blocked)
+            : undefined;
       if (!result) return undefined;
       return channelsLast(rewriting, result, y.shape, blocked);
     });
@@ -101,17 +105,64 @@ const hasMargin = ({ value, channels }: Blocked): boolean => value.shape[1] !== 
 const permIs = ({ attributes }: GraphNode, perm: readonly number[]): boolean =>
   sameShape(attributes.perm as readonly number[], perm);
 
-/** The channels-first batch of which a channels-last one is the transpose. */
-function channelsFirst(rewriting: Rewriting, x: Value): Value | undefined {
-  const before = rewriting.producer(x);
-  return before?.op === "Transpose" && permIs(before, [0, 2, 3, 1]) ? before.inputs[0] : undefined;
+/** A channels-last batch in blocks, without the transpose from channels first that it may come from. */
+function intoBlocks(
+  rewriting: Rewriting,
+  x: Value,
+  shape: Shape,
+  blocked: ReadonlyMap<Value, Blocked>,
+): Value {
+  return (
+    fromChannelsFirst(rewriting, x, shape) ??
+    splitOff(rewriting, x, shape, blocked) ??
+    rewriting.emit("ReorderInput", [x], shape, x.dtype, { channels_last: 1 }, nchwc)
+  );
 }
 
-/** A channels-last batch in blocks. */
-function intoBlocks(rewriting: Rewriting, x: Value, shape: Shape): Value {
-  const first = channelsFirst(rewriting, x);
-  const attributes = { channels_last: first ? 0 : 1 };
-  return rewriting.emit("ReorderInput", [first ?? x], shape, x.dtype, attributes, nchwc);
+function fromChannelsFirst(rewriting: Rewriting, x: Value, shape: Shape): Value | undefined {
+  const before = rewriting.producer(x);
+  if (before?.op !== "Transpose" || !permIs(before, [0, 2, 3, 1])) return undefined;
+  return rewriting.emit("ReorderInput", before.inputs, shape, x.dtype, { channels_last: 0 }, nchwc);
+}
+
+/** Whole blocks of channels that were split off a blocked batch. */
+function splitOff(
+  rewriting: Rewriting,
+  x: Value,
+  shape: Shape,
+  blocked: ReadonlyMap<Value, Blocked>,
+): Value | undefined {
+  const before = rewriting.producer(x);
+  if (before?.op !== "Split" || before.attributes.axis !== 3) return undefined;
+  const whole = before.inputs[0]!;
+  const source = blocked.get(whole);
+  const sizes = before.outputs.map((part) => part.shape[3]!);
+  // Every part fills its blocks if this one does and is as large as the others.
+  const equal = sizes.every((size) => size === shape[1]);
+  const [n, , h, w] = (source?.value.shape ?? []) as Four;
+  if (!source || hasMargin(source) || !equal || !sameShape(shape, [n, sizes[0]!, h, w]))
+    return undefined;
+  const from = before.outputs.indexOf(x) * sizes[0]!;
+  const bounds = [[from], [from + sizes[0]!], [1]].map((bound) => list(rewriting, bound));
+  return rewriting.emit("Slice", [source.value, ...bounds], shape, x.dtype);
+}
+
+/** Batches joined along their channels, each of whole blocks. */
+function joined(
+  { inputs, outputs, attributes }: GraphNode,
+  rewriting: Rewriting,
+  blocked: ReadonlyMap<Value, Blocked>,
+): Blocked | undefined {
+  const parts = inputs.map((input) => blocked.get(input!));
+  const [y] = outputs as [Value];
+  if (attributes.axis !== 3 || y.shape.length !== 4) return undefined;
+  const values = parts.flatMap((part) => (part && !hasMargin(part) ? [part.value] : []));
+  if (values.length !== inputs.length) return undefined;
+  const [n, h, w, c] = y.shape as Four;
+  const fits = values.every((value) => sameShape(value.shape, [n, value.shape[1]!, h, w]));
+  if (!fits) return undefined;
+  const value = rewriting.emit("Concat", values, [n, c, h, w], y.dtype, { axis: 1 });
+  return { value, channels: c };
 }
 
 function toChannelsFirst(
@@ -184,7 +235,7 @@ function elementwise(
     if (own) return sameShape(own.value.shape, batch.shape) ? own.value : undefined;
     if (isScalar(value)) return reshape(rewriting, value, []);
     if (sizeOf(value.shape) !== size) return undefined;
-    return intoBlocks(rewriting, reshape(rewriting, value, [n, h, w, c]), batch.shape);
+    return intoBlocks(rewriting, reshape(rewriting, value, [n, h, w, c]), batch.shape, blocked);
   };
   const withRow = (of: Value, row: Value): Blocked | undefined => {
     const value = withChannels(rewriting, node.op, blocked.get(of)!, row);

@@ -263,6 +263,42 @@ const cases: readonly Case[] = [
     after: ["ReorderInput", "Transpose", "Abs", "ReorderInput", "Mul", "ReorderOutput"],
   },
   {
+    title: "channels split and joined by whole blocks",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const halves = g.split(fromBlocked(g, toBlocked(g, x)), [16, 16], 3);
+      const [a, b] = halves.map((half) => fromBlocked(g, toBlocked(g, half))) as [Value, Value];
+      return fromBlocked(g, toBlocked(g, g.concat([b, g.unary("Relu", a)], 3)));
+    },
+    before: [
+      ...["ReorderInput", "ReorderOutput", "Split", "ReorderInput", "ReorderOutput"],
+      ...["ReorderInput", "ReorderOutput", "Relu", "Concat", "ReorderInput", "ReorderOutput"],
+    ],
+    after: ["ReorderInput", "Slice", "Slice", "Relu", "Concat", "ReorderOutput"],
+  },
+  {
+    title: "channels that do not fill blocks are split and joined outside",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const parts = g.split(fromBlocked(g, toBlocked(g, x)), [20, 12], 3);
+      const [a, b] = parts.map((part) => fromBlocked(g, toBlocked(g, part), part.shape[3])) as [
+        Value,
+        Value,
+      ];
+      return fromBlocked(g, toBlocked(g, g.concat([b, a], 3)));
+    },
+    before: [
+      ...["ReorderInput", "ReorderOutput", "Split", "ReorderInput", "ReorderOutput"],
+      ...["ReorderInput", "ReorderOutput", "Concat", "ReorderInput", "ReorderOutput"],
+    ],
+    after: [
+      ...["ReorderInput", "ReorderOutput", "Split", "ReorderInput", "ReorderOutput"],
+      ...["ReorderInput", "ReorderOutput", "Concat", "ReorderInput", "ReorderOutput"],
+    ],
+  },
+  {
     title: "a root of channels that do not fill blocks is taken outside",
     pass: layout,
     shape: [2, 3, 2, 20],
