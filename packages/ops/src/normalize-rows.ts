@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
+import { requireShape } from "./shape.js";
 
 /** Kernel of the normalisation inside `layerNorm` and `layerNormLinear`: outputs x^ [M, D] and inv [M, 1],
  *    x^ = (x - mean) inv,   inv = 1 / sqrt(variance + epsilon)
@@ -43,8 +44,9 @@ export const runNormalizeRows = compositeKernel({
 });
 
 /** x^ of x [M, D], differentiable: dx = inv (dy - mean(dy) - x^ mean(dy x^)), where `readers` says whether mean(dy) is
- *  0 anyway. */
+ *  0 anyway. Throws LejepaError "bad-shape". */
 export function normalizeRows(x: tf.Tensor, attributes: NormalizeRowsAttrs): tf.Tensor {
+  requireShape("normalizeRows", "x", x.shape, [-1, -1]);
   const [normal, inverse] = runNormalizeRows({ x }, attributes) as [tf.Tensor, tf.Tensor];
   inverse.dispose();
   return normal;
