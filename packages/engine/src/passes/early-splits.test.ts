@@ -101,6 +101,13 @@ describe("early splits", () => {
       build: (g, _x, z) => g.split(g.mul(g.mul(z, row(g)), z), [1, 2], 0),
     },
     {
+      title: "vectors were laid end to end",
+      build: (g, x, z) => {
+        const flat = g.concat([g.reshape(x, [6]), g.reshape(z, [9])], 0);
+        return g.split(g.mul(flat, g.uniform(2)), [6, 9], 0);
+      },
+    },
+    {
       title: "something else than arithmetic comes in between",
       build: (g, x, z) => g.split(g.transpose(g.concat([x, z], 0), [1, 0]), [1, 2], 0),
     },
