@@ -76,6 +76,10 @@ export async function comparePeers(
       },
       bar,
     };
+    // Four models take a while: each is told when it is done.
+    console.log(
+      `${model}: onnx ${timings.onnx.min_ms} ms, ratio ${results[model].ratio.of_minima}`,
+    );
   }
   console.log(`\n${rounds} rounds, least ms of a step; ratio is onnx / torch.compile`);
   console.table(mapValues(results, asRow));
