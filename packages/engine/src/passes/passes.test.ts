@@ -11,6 +11,7 @@ import { fromBlocked, nchwc, toBlocked } from "../onnx/nchwc.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
+import { constantFolding } from "./constant-folding.js";
 import { deadCode } from "./dead-code.js";
 import { fusedChannels } from "./fused-channels.js";
 import { gatheredRows } from "./gathered-rows.js";
@@ -89,7 +90,58 @@ const channels = (g: OnnxBuilder, x: Value, w: Value, ...more: (Value | undefine
     nchwc,
   );
 
+/** Constant folding, and what it leaves unused dropped. */
+const folding: Pass = {
+  name: "constant folding",
+  run: (graph) => deadCode.run(constantFolding.run(graph)),
+};
+
 const cases: readonly Case[] = [
+  {
+    title: "arithmetic on constants broadcasts",
+    pass: folding,
+    build: (g, x) => {
+      const column = g.dense([1, 2, 4], [3, 1], "float32");
+      const rows = g.dense([0.5, 3, -1, 7, 0.1, 9], [2, 3, 1], "float32");
+      const both = g.unary("Sqrt", g.unary("Abs", g.div(g.sub(rows, g.uniform(3)), column)));
+      return g.add(x, g.binary("Max", both, g.uniform(0.7)));
+    },
+    before: ["Sub", "Div", "Abs", "Sqrt", "Max", "Add"],
+    after: ["Add"],
+  },
+  {
+    title: "elements of constants move",
+    pass: folding,
+    build: (g, x) => {
+      const table = g.dense([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], [3, 4], "float32");
+      const turned = g.reshape(g.transpose(g.reshape(table, [3, 2, 2]), [1, 2, 0]), [4, 3]);
+      const picked = g.gather(turned, g.dense([2, -1, 0], [3], "int64"), 0); // [3, 3]
+      const back = g.slice(picked, [2, 0], [0, 3], [-1, 2]); // [2, 2]
+      const joined = g.concat([back, g.dense([50, 60], [2, 1], "float32")], 1); // [2, 3]
+      return g.add(x, g.expand(g.reshape(joined, [2, 3, 1]), [2, 3, 1]));
+    },
+    before: [
+      ...["Reshape", "Transpose", "Reshape", "Gather", "Slice", "Concat", "Reshape", "Expand"],
+      "Add",
+    ],
+    after: ["Add"],
+  },
+  {
+    title: "what is large, of another type, or rounded by taste is not folded",
+    pass: folding,
+    build: (g, x) => {
+      const few = g.dense([1, 2, 3], [3, 1], "float32");
+      const large = g.expand(few, [3, 2 ** 13]);
+      const count = g.cast(
+        g.add(g.dense([1, 2, 3], [3, 1], "int32"), g.uniform(1, [], "int32")),
+        "float32",
+      );
+      const sum = g.add(g.reduce("ReduceSum", large, [1], "keep"), g.unary("Exp", few));
+      return g.add(x, g.mul(sum, count));
+    },
+    before: ["Expand", "Add", "Cast", "ReduceSum", "Exp", "Add", "Mul", "Add"],
+    after: ["Expand", "Add", "Cast", "ReduceSum", "Exp", "Add", "Mul", "Add"],
+  },
   {
     title: "normalisation, ReLU and residual between two convolutions need no reordering",
     pass: layout,

@@ -3,6 +3,7 @@ import { verify } from "../graph/verify.js";
 import { lower, type LoweringTable } from "../lower.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
+import { constantFolding } from "./constant-folding.js";
 import { deadCode } from "./dead-code.js";
 import { earlySplits } from "./early-splits.js";
 import { flatUpdates } from "./flat-updates.js";
@@ -31,6 +32,7 @@ const onnxPasses = (blockSize?: number): readonly Pass[] => [
   lateBroadcasts,
   uniformConstants,
   identities,
+  constantFolding,
   commonSubexpressions,
   ...(blockSize === undefined
     ? []

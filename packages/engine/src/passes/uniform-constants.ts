@@ -1,19 +1,6 @@
 import { sameShape, type GraphNode, type Value } from "../graph/graph.js";
+import { arithmetic } from "./arithmetic.js";
 import { list, rewriteNodes, type Pass, type Rewriting } from "./rewrite-nodes.js";
-
-/** Elementwise operators on numbers. */
-const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
-  Add: (a, b) => a + b,
-  Sub: (a, b) => a - b,
-  Mul: (a, b) => a * b,
-  Div: (a, b) => a / b,
-  Max: Math.max,
-  Min: Math.min,
-  Neg: (a) => -a,
-  Abs: Math.abs,
-  Sqrt: Math.sqrt,
-  Reciprocal: (a) => 1 / a,
-};
 
 /** Operators that move elements of their first operand, so that a uniform one stays what it is. */
 const movers = ["Identity", "Reshape", "Transpose", "Expand", "Tile", "Slice", "Gather"];
