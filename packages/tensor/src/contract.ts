@@ -25,6 +25,9 @@ export interface TensorAdapter<T> {
   /** The optional functions that work here. Every other optional function is present too and throws
    *  a `LejepaError` with code `unsupported`. */
   readonly capabilities: readonly Capability[];
+  /** How many processes train together, those that `allReduceMean` averages over: 1 or more. An adapter with that
+   *  capability gives it, because sums over the whole batch cannot be told from means alone. */
+  readonly processes?: number;
 
   // ---- in and out
 
@@ -131,7 +134,9 @@ export interface TensorAdapter<T> {
   /** Ascending sort along `axis`; equal entries keep their order. Gradients follow the entries. */
   sort(x: T, axis: number): T;
   /** Mean of `x` over all processes that train together, equal on each, with its gradient: the statistic
-   *  of the whole batch from that of each part. Every process must call it in the same order with the same shape. */
+   *  of the whole batch from that of each part. Every process must call it in the same order with the same shape.
+   *  Its gradient is the mean of the cotangents of all processes, so it is called in the backward pass too; gradients
+   *  of parameters that are averaged over processes afterwards are then those of the mean of all losses. */
   allReduceMean(x: T): T;
   /** Means over the last axis of the cosine and sine of multiples of x, in turn: [.., N] -> [.., 2 T] with
    *  `[.., 2 j]` the mean over n of `cos(harmonics[j] * step * x[.., n])` and `[.., 2 j + 1]` that of the sine.
@@ -164,6 +169,6 @@ export interface GradientRule<T> {
   /** Computes the value, and names the tensors that `backward` will need: nothing else made here stays alive. */
   forward(inputs: readonly T[]): { value: T; saved: readonly T[] };
   /** From the gradient with respect to the value (of its shape), the gradient with respect to each input
-   *  (of its shape), in order. */
+   *  (of its shape), in order. It may call `valueAndGrad`, to compute again what was not saved. */
   backward(cotangent: T, saved: readonly T[]): readonly T[];
 }

@@ -30,6 +30,32 @@ test("a gradient leaves only its results behind", () => {
   tf.dispose([value, grads, x]);
 });
 
+test("a backward pass may differentiate, and leaves nothing behind either", () => {
+  const k = tfjsAdapter();
+  const x = k.fromArray([1, 2, 3], [3]);
+  const before = tf.memory().numTensors;
+  // x³, whose backward pass asks for the gradient of the sum of cotangent times x³.
+  const cube = (y: tf.Tensor): tf.Tensor => k.mul(k.square(y), y);
+  const { value, grads } = k.valueAndGrad(
+    (y) =>
+      k.sum(
+        k.customGradient(
+          {
+            forward: ([z]) => ({ value: cube(z!), saved: [z!] }),
+            backward: (dy, [z]) =>
+              k.valueAndGrad((again) => k.sum(k.mul(cube(again), dy)), [z!]).grads,
+          },
+          [k.mul(y, 2)],
+        ),
+      ),
+    [x],
+  );
+  expect([...value.dataSync()]).toEqual([8 + 64 + 216]);
+  expect([...grads[0]!.dataSync()]).toEqual([24, 96, 216]);
+  tf.dispose([value, grads]);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
 test("a scope that disposes its result is noticed", async () => {
   const k = tfjsAdapter();
   const report = await runConformance({

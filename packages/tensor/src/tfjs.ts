@@ -188,7 +188,12 @@ export function tfjsAdapter({
           checkScalar(value.shape);
           return value;
         };
+        // The engine forgets its tape when a gradient is done, even one that a backward pass asks for while the tape
+        // that it belongs to is still needed.
+        const { state } = tf.engine();
+        const { activeTape } = state;
         const { value, grads } = tf.engine().gradients(scalar, [...inputs], undefined, true);
+        if (state.gradientDepth === 0) state.activeTape = activeTape;
         return {
           value,
           grads: inputs.map((x, i) => grads[i] ?? tf.zerosLike(x)),
