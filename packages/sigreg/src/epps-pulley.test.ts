@@ -57,3 +57,41 @@ test("the exact integral of one sample at 0 is known", () => {
     14,
   );
 });
+
+test("Simpson's rule weighs three knots on [0, 2] as 1, 4, 1", () => {
+  // One interval of Simpson's, doubled: 2 / 3 (4 f(1) + f(2)), f being 0 at 0.
+  const g2 = Math.exp(-2);
+  const expected = (2 / 3) * (4 * g * (1 - g) ** 2 + g2 * (1 - g2) ** 2);
+  expect(value([0], { integration: "simpson", tMax: 2, points: 3 })).toBeCloseTo(expected, 14);
+  // Five knots on [-2, 2] are those two intervals; three on [-1, 1] weigh 1, 4, 1 with f(0) = 0.
+  expect(
+    value([0], { integration: "simpson", tMax: 2, points: 5, rule: "full-range" }),
+  ).toBeCloseTo(expected, 14);
+  expect(
+    value([0], { integration: "simpson", tMax: 1, points: 3, rule: "full-range" }),
+  ).toBeCloseTo((2 / 3) * g * (1 - g) ** 2, 14);
+});
+
+test("Gauss-Hermite with two knots looks at ±1, with three at 0 and ±sqrt 3", () => {
+  const half = Math.sqrt(Math.PI / 2);
+  expect(value([0], { integration: "gauss-hermite", points: 2 })).toBeCloseTo(
+    2 * half * (1 - g) ** 2,
+    14,
+  );
+  expect(value([0], { integration: "gauss-hermite", points: 3 })).toBeCloseTo(
+    2 * (half / 3) * (1 - Math.exp(-3 / 2)) ** 2,
+    14,
+  );
+});
+
+test.each<Parameters<typeof eppsPulley>[0]>([
+  { integration: "trapezoid", tMax: 9, points: 33 },
+  { integration: "simpson", tMax: 9, points: 65 },
+  { integration: "trapezoid", tMax: 9, points: 64, rule: "full-range" },
+  { integration: "simpson", tMax: 9, points: 129, rule: "full-range" },
+  { integration: "gauss-hermite", points: 65 },
+  { integration: "gauss-hermite", points: 64 },
+])("%o is the exact integral to 1e-12", (options) => {
+  const x = [0.3, -1.2, 2, 0.1, 1.5, -0.4, -2.2];
+  expect(value(x, options)).toBeCloseTo(value(x, { rule: "exact" })!, 12);
+});

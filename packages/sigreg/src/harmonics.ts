@@ -10,6 +10,7 @@
  *  The lists are built by doubling and by adding angles, each step a rotation, so the rounding error grows like h times
  *  that of the type, as it does in h * a itself. (The three-term recurrence is cheaper by a third and loses h² near a = 0.) */
 import type { TensorAdapter } from "@lejepa/tensor";
+import type { KnotLists } from "./characteristic-means.js";
 
 /** How many fine (F) and coarse (C) multiples of the angle are kept. */
 export interface HarmonicPlan {
@@ -17,6 +18,18 @@ export interface HarmonicPlan {
   readonly fine: number;
   /** C: the coarse list holds 1, cos La, sin La, ... cos CLa, sin CLa, with L = 2F + 1. */
   readonly coarse: number;
+}
+
+/** The lists for knots harmonic * step. */
+export function harmonicKnots(step: number, harmonics: readonly number[]): KnotLists {
+  const plan = planHarmonics(Math.max(...harmonics));
+  return {
+    knots: harmonics.map((harmonic) => harmonic * step),
+    fineRows: 2 * plan.fine + 1,
+    coarseRows: 2 * plan.coarse + 1,
+    lists: (k, rows) => harmonicLists(k, k.mul(rows, step), plan),
+    coefficients: (j) => harmonicCoefficients(harmonics[j] as number, plan),
+  };
 }
 
 /** The plan with the fewest arrays that reaches harmonic `highest` (at least 1). */

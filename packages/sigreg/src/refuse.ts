@@ -2,8 +2,10 @@ import { LejepaError } from "@lejepa/tensor/error";
 
 /** What can go wrong in a call of this package.
  *  - `shape-mismatch`: a tensor has the wrong rank, or sizes that must agree do not.
- *  - `invalid-option`: an option has a value that is not allowed, or there is no such option. */
-export type SigregErrorCode = "shape-mismatch" | "invalid-option";
+ *  - `invalid-option`: an option has a value that is not allowed, or there is no such option.
+ *  - `not-finite`: `check: "finite"` found NaN or an infinity; see `NotFiniteError`.
+ *  - `unsupported`: the adapter lacks a capability that an option or the statistic needs. */
+export type SigregErrorCode = "shape-mismatch" | "invalid-option" | "not-finite" | "unsupported";
 
 /** Throws the error of this package.
  *  @param message What, where and what to do. */

@@ -28,8 +28,38 @@ const rows: Row[] = [
   ["a range of 0", "invalid-option", () => eppsPulley({ tMax: 0 })],
   ["a NaN range", "invalid-option", () => eppsPulley({ tMax: NaN })],
   ["an infinite range", "invalid-option", () => eppsPulley({ tMax: Infinity })],
-  ["an unknown rule", "invalid-option", () => eppsPulley({ rule: "simpson" as never })],
+  ["an unknown rule", "invalid-option", () => eppsPulley({ rule: "whole" as never })],
   ["knots for the exact rule", "invalid-option", () => eppsPulley({ rule: "exact", points: 17 })],
+  [
+    "an unknown integration",
+    "invalid-option",
+    () => eppsPulley({ integration: "romberg" as never }),
+  ],
+  [
+    "Simpson's rule with an even number of knots",
+    "invalid-option",
+    () => eppsPulley({ integration: "simpson", points: 16 }),
+  ],
+  [
+    "an integration of the exact rule",
+    "invalid-option",
+    () => eppsPulley({ rule: "exact", integration: "simpson" }),
+  ],
+  [
+    "a range for Gauss-Hermite",
+    "invalid-option",
+    () => eppsPulley({ integration: "gauss-hermite", tMax: 5 }),
+  ],
+  [
+    "half the line for Gauss-Hermite",
+    "invalid-option",
+    () => eppsPulley({ integration: "gauss-hermite", rule: "half-range" }),
+  ],
+  [
+    "257 knots for Gauss-Hermite",
+    "invalid-option",
+    () => eppsPulley({ integration: "gauss-hermite", points: 257 }),
+  ],
   ["an option that is not there", "invalid-option", () => eppsPulley({ tmax: 3 } as never)],
 
   ["embeddings of rank 1", "shape-mismatch", () => sigreg(k, k.fill([3], 1), a)],

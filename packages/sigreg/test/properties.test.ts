@@ -81,6 +81,9 @@ describe("the gradient", () => {
     { lambda: 0.3, target: "global", globalViews: 2, points: 2 },
     { lambda: 0.9, points: 33, tMax: 5 },
     { lambda: 0.5, rule: "exact" },
+    { lambda: 0.6, integration: "simpson", points: 9, tMax: 4 },
+    { lambda: 0.6, integration: "simpson", rule: "full-range" },
+    { lambda: 0.6, integration: "gauss-hermite", points: 12 },
   ];
 
   test.each(variants)("of the loss with %o equals finite differences", (options) => {
