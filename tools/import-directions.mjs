@@ -31,7 +31,7 @@ export const frameworks = ["@tensorflow/", "onnxruntime-", "@jax-js/"];
 /** The packages whose sources import no framework, and the files in them that are adapters of one: only a user who
  *  imports such a file by its own entry pays for its framework. */
 export const frameworkAdapters = {
-  tensor: ["tfjs", "tfjs-gradients"],
+  tensor: ["tfjs", "tfjs-gradients", "jax"],
   sigreg: [],
   data: [],
 };

@@ -10,6 +10,7 @@ const loaders: Readonly<Record<string, () => Promise<AnyAdapter>>> = {
     return float64Adapter();
   },
   tfjs: async () => (await tfjsOnCpu())(),
+  jax: async () => (await import("@lejepa/tensor/jax")).jaxAdapter(),
   "tfjs with ops": async () => {
     const { characteristicMeans } = await import("@lejepa/ops");
     return (await tfjsOnCpu())({ characteristicMeans });
@@ -25,7 +26,7 @@ async function tfjsOnCpu() {
 }
 
 /** Every adapter that there is. */
-export const adapterNames: readonly string[] = ["float64", "tfjs"];
+export const adapterNames: readonly string[] = ["float64", "tfjs", "jax"];
 
 /** Those and the same with what other packages add to them. */
 export const adapterVariants: readonly string[] = Object.keys(loaders);

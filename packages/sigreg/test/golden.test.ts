@@ -45,8 +45,8 @@ function withZeros(golden: GoldenCase, which: "values" | "gradients"): Outputs {
   };
 }
 
-test("there are two adapters to check, and one with characteristicMeans", () => {
-  expect(adapterVariants).toEqual(["float64", "tfjs", "tfjs with ops"]);
+test("there are three adapters to check, and one with characteristicMeans", () => {
+  expect(adapterVariants).toEqual(["float64", "tfjs", "jax", "tfjs with ops"]);
 });
 
 describe.each(Object.entries(files))("%s.json", (file, count) => {

@@ -8,6 +8,7 @@ import {
   type ConformanceReport,
 } from "@lejepa/tensor/conformance";
 import { float64Adapter } from "@lejepa/tensor/float64";
+import { jaxAdapter } from "@lejepa/tensor/jax";
 import { tfjsAdapter, type TfjsAdapterOptions } from "@lejepa/tensor/tfjs";
 
 beforeAll(() => {
@@ -31,6 +32,7 @@ const characteristicMeans: TfjsAdapterOptions["characteristicMeans"] = (x, step,
 
 const reports: Record<string, () => Promise<ConformanceReport>> = {
   float64: () => runConformance(float64Adapter()),
+  jax: () => runConformance(jaxAdapter()),
   "tfjs on cpu": () => tfjsOn("cpu"),
   "tfjs on wasm": () => tfjsOn("wasm"),
   "tfjs with characteristicMeans": () => tfjsOn("cpu", { characteristicMeans }),
