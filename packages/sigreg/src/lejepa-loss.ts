@@ -1,7 +1,9 @@
 import type { TensorAdapter } from "@lejepa/tensor";
+import { meanOverProcesses } from "./all-processes.js";
+import { checkFinite, checksFinite } from "./check-finite.js";
 import { eppsPulley, eppsPulleyOptionNames, type EppsPulleyOptions } from "./epps-pulley.js";
 import { checkChoice, checkNames, checkNumber, refuse, show } from "./refuse.js";
-import { sigreg } from "./sigreg.js";
+import { sigreg, type SigregOptions } from "./sigreg.js";
 
 /** Options of `lejepaLoss`: the trade-off, and those of the Epps-Pulley test. */
 export interface LejepaLossOptions extends EppsPulleyOptions {
@@ -16,6 +18,11 @@ export interface LejepaLossOptions extends EppsPulleyOptions {
   readonly target?: "all" | "global" | undefined;
   /** G: with target "global", the first G views are the global ones; an integer in 1..V. */
   readonly globalViews?: number | undefined;
+  /** How many slices are computed at a time, as for `sigreg`. Default: all M at once. */
+  readonly chunk?: SigregOptions["chunk"];
+  /** "finite": NaN and infinities in the projections, the directions and the terms throw a `NotFiniteError` that says
+   *  which and where, as for `sigreg`. Default: "none". */
+  readonly check?: SigregOptions["check"];
 }
 
 /** The LeJEPA loss and its two terms, each a scalar. */
@@ -39,12 +46,16 @@ export interface LejepaLoss<T> {
  *
  *  Gradients flow to the projections through both terms, the centre included: no stop-gradient, no teacher.
  *
+ *  Where the adapter has `allReduceMean`, both terms are those of the whole batch, the samples of all processes; every
+ *  process must call with the same V, D and directions, N may differ. The gradient of each process, averaged over
+ *  processes, is that of the whole batch.
+ *
  *  @param adapter The framework.
  *  @param projections z [V, N, D]: V views of N samples, D-dimensional.
  *  @param directions a [D, M], unit columns: see `directions`; draw new ones at each step.
  *  @param options Trade-off and variants.
  *  @returns The loss and its terms.
- *  @throws LejepaError `shape-mismatch`, `invalid-option`.
+ *  @throws LejepaError `shape-mismatch`, `invalid-option`, `unsupported`; with `check` also `not-finite`.
  *  Source: LeJEPA, arXiv 2511.08544. Golden values: test/golden/lejepa-loss.json. */
 export function lejepaLoss<T>(
   adapter: TensorAdapter<T>,
@@ -58,6 +69,8 @@ export function lejepaLoss<T>(
     "sigreg",
     "target",
     "globalViews",
+    "chunk",
+    "check",
     ...eppsPulleyOptionNames,
   ]);
   const {
@@ -66,11 +79,14 @@ export function lejepaLoss<T>(
     sigreg: grouping = "per-view",
     target = "all",
     globalViews,
+    chunk,
+    check,
     ...testOptions
   } = options;
   checkChoice("lejepaLoss", "combine", combine, ["convex", "additive"]);
   checkChoice("lejepaLoss", "sigreg", grouping, ["per-view", "pooled"]);
   checkChoice("lejepaLoss", "target", target, ["all", "global"]);
+  const isChecked = checksFinite("lejepaLoss", check);
   if (combine === "convex")
     checkNumber(
       "lejepaLoss",
@@ -119,21 +135,33 @@ export function lejepaLoss<T>(
       `an integer in 1..${views}, the number of views, when target is "global"`,
     );
 
+  if (isChecked) {
+    checkFinite(adapter, "lejepaLoss", "projections", projections);
+    checkFinite(adapter, "lejepaLoss", "directions", directions);
+  }
+
   const targets =
     globalViews === undefined
       ? projections
       : adapter.slice(projections, [0, 0, 0], [globalViews, samples, dim]);
   const centre = adapter.mean(targets, [0], "keep"); // [1, N, D]
-  const prediction = adapter.mean(adapter.square(adapter.sub(projections, centre)));
+  const squares = adapter.square(adapter.sub(projections, centre));
+  const prediction = meanOverProcesses(adapter, adapter.mean(squares), samples).mean;
+  if (isChecked) {
+    checkFinite(adapter, "lejepaLoss", "prediction", squares);
+    checkFinite(adapter, "lejepaLoss", "prediction", prediction);
+  }
 
   const tested =
     grouping === "per-view" ? projections : adapter.reshape(projections, [views * samples, dim]);
-  const gaussianity = sigreg(adapter, tested, directions, { test: eppsPulley(testOptions) });
+  const gaussianity = sigreg(adapter, tested, directions, {
+    test: eppsPulley(testOptions),
+    chunk,
+    check,
+  });
 
   const weighted = combine === "convex" ? adapter.mul(prediction, 1 - lambda) : prediction;
-  return {
-    loss: adapter.add(weighted, adapter.mul(gaussianity, lambda)),
-    prediction,
-    sigreg: gaussianity,
-  };
+  const loss = adapter.add(weighted, adapter.mul(gaussianity, lambda));
+  if (isChecked) checkFinite(adapter, "lejepaLoss", "loss", loss);
+  return { loss, prediction, sigreg: gaussianity };
 }

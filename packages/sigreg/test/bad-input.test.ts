@@ -69,6 +69,14 @@ const rows: Row[] = [
   ["no directions", "shape-mismatch", () => sigreg(k, z, k.fill([3, 0], 1))],
   ["an unknown reduction", "invalid-option", () => sigreg(k, z, a, { reduction: "max" as never })],
   ["a NaN clip", "invalid-option", () => sigreg(k, z, a, { clip: NaN })],
+  ["chunks of nothing", "invalid-option", () => sigreg(k, z, a, { chunk: 0 })],
+  ["half a slice at a time", "invalid-option", () => lejepaLoss(k, z, a, { chunk: 1.5 })],
+  ["an unknown check", "invalid-option", () => sigreg(k, z, a, { check: true as never })],
+  [
+    "an unknown check of the loss",
+    "invalid-option",
+    () => lejepaLoss(k, z, a, { check: "nan" as never }),
+  ],
 
   ["projections of rank 2", "shape-mismatch", () => lejepaLoss(k, k.fill([4, 3], 1), a)],
   ["no views", "shape-mismatch", () => lejepaLoss(k, k.fill([0, 4, 3], 1), a)],
