@@ -124,35 +124,68 @@ export function vit(options: VitOptions): Encoder {
     apply: (parameters, images, { mode }) => {
       requireImages(name, images.shape, imageSize, channels);
       const pass = new ForwardPass(name, parameters, mode);
-      const batch = images.shape[0];
-      // Token by token, [L, N, D]: an engine then reads the heads where they lie.
-      let x: tf.Tensor = pass.patchEmbed("patch_embed.proj", images);
-      if (classToken) {
-        const token = tf.tile(pass.parameter("cls_token"), [1, batch, 1]);
-        x = tf.concat([token, x], 0);
-      }
-      x = tf.add(x, tf.reshape(pass.parameter("pos_embed"), [tokenCount, 1, dim]));
-      for (let i = 0; i < depth; i++) {
-        const block = `blocks.${i}`;
-        const norms = [`${block}.norm1`, `${block}.norm2`] as const;
-        x = tf.add(x, pass.selfAttention(`${block}.attn`, norms[0], x, heads, layerNormEpsilon));
-        x = tf.add(x, pass.mlp(`${block}.mlp`, norms[1], x, activation, layerNormEpsilon));
-      }
-      const rows = tf.reshape(x, [tokenCount * batch, dim]);
-      const normal = tf.reshape(
-        normalizeRows(rows, { epsilon: layerNormEpsilon, readers: "any" }),
-        [tokenCount, batch, dim],
-      );
-      // Scale and shift of the last norm come after pooling, where there is less to scale.
-      const affine = (t: tf.Tensor) =>
-        tf.add(tf.mul(t, pass.parameter("norm.weight")), pass.parameter("norm.bias"));
-      const pooled =
-        pool === "token"
-          ? tf.slice(normal, [0, 0, 0], [1, batch, dim])
-          : tf.mean(tf.slice(normal, [prefix, 0, 0], [tokenCount - prefix, batch, dim]), 0);
-      const embedding = affine(tf.reshape(pooled, [batch, dim])) as tf.Tensor2D;
-      const tokens = tf.transpose(affine(normal), [1, 0, 2]) as tf.Tensor3D;
-      return { embedding, tokens, updates: pass.updates };
+      const parts = inParts(images, tokenCount * hidden).map((part) => encode(pass, part));
+      const joined = <T extends tf.Tensor>(of: (part: Encoded) => T): T =>
+        parts.length === 1 ? of(parts[0]!) : tf.concat(parts.map(of), 0);
+      return {
+        embedding: joined(({ embedding }) => embedding),
+        tokens: joined(({ tokens }) => tokens),
+        updates: pass.updates,
+      };
     },
   };
+
+  function encode(pass: ForwardPass, images: tf.Tensor4D): Encoded {
+    const batch = images.shape[0];
+    // Token by token, [L, N, D]: an engine then reads the heads where they lie.
+    let x: tf.Tensor = pass.patchEmbed("patch_embed.proj", images);
+    if (classToken) {
+      const token = tf.tile(pass.parameter("cls_token"), [1, batch, 1]);
+      x = tf.concat([token, x], 0);
+    }
+    x = tf.add(x, tf.reshape(pass.parameter("pos_embed"), [tokenCount, 1, dim]));
+    for (let i = 0; i < depth; i++) {
+      const block = `blocks.${i}`;
+      const norms = [`${block}.norm1`, `${block}.norm2`] as const;
+      x = tf.add(x, pass.selfAttention(`${block}.attn`, norms[0], x, heads, layerNormEpsilon));
+      x = tf.add(x, pass.mlp(`${block}.mlp`, norms[1], x, activation, layerNormEpsilon));
+    }
+    const rows = tf.reshape(x, [tokenCount * batch, dim]);
+    const normal = tf.reshape(normalizeRows(rows, { epsilon: layerNormEpsilon, readers: "any" }), [
+      tokenCount,
+      batch,
+      dim,
+    ]);
+    // Scale and shift of the last norm come after pooling, where there is less to scale.
+    const affine = (t: tf.Tensor) =>
+      tf.add(tf.mul(t, pass.parameter("norm.weight")), pass.parameter("norm.bias"));
+    const pooled =
+      pool === "token"
+        ? tf.slice(normal, [0, 0, 0], [1, batch, dim])
+        : tf.mean(tf.slice(normal, [prefix, 0, 0], [tokenCount - prefix, batch, dim]), 0);
+    const embedding = affine(tf.reshape(pooled, [batch, dim])) as tf.Tensor2D;
+    const tokens = tf.transpose(affine(normal), [1, 0, 2]) as tf.Tensor3D;
+    return { embedding, tokens };
+  }
+}
+
+interface Encoded {
+  readonly embedding: tf.Tensor2D;
+  readonly tokens: tf.Tensor3D;
+}
+
+/** Numbers in the hidden layer of one part of a batch: 8 MB of float32. */
+const partSize = 2 ** 21;
+/** More parts would cost more operations than they save. */
+const mostParts = 8;
+
+/** The images in equal parts, which go through the transformer one after the other: each is an image's own affair, and
+ *  between operations on a part its activations stay in the processor's caches. On one thread a step of the reference
+ *  model takes 327 µs for each of 4,096 images at once, 290 in parts of 512. */
+function inParts(images: tf.Tensor4D, hiddenSize: number): tf.Tensor4D[] {
+  const batch = images.shape[0];
+  const wanted = Math.min(mostParts, Math.ceil((batch * hiddenSize) / partSize));
+  let parts = wanted;
+  while (parts < batch && batch % parts !== 0) parts++;
+  return parts <= 1 || parts > 2 * wanted ? [images] : tf.split<tf.Tensor4D>(images, parts, 0);
 }
