@@ -31,10 +31,9 @@ test.each([18, 17])("%i images embed as each by itself", async (count) => {
   const together = wide.apply(parameters, images, { mode: "eval" });
   expect(together.embedding.shape).toEqual([count, 4]);
   expect(together.tokens?.shape).toEqual([count, 1, 4]);
+  const alone = tf.split<tf.Tensor4D>(images, count);
   const apart = tf.concat(
-    tf
-      .split(images, count)
-      .map((image) => wide.apply(parameters, image, { mode: "eval" }).embedding),
+    alone.map((image) => wide.apply(parameters, image, { mode: "eval" }).embedding),
   );
   const difference = tf.max(tf.abs(tf.sub(together.embedding, apart))).dataSync()[0]!;
   expect(difference).toBeLessThan(1e-5);
