@@ -169,6 +169,6 @@ export interface GradientRule<T> {
   /** Computes the value, and names the tensors that `backward` will need: nothing else made here stays alive. */
   forward(inputs: readonly T[]): { value: T; saved: readonly T[] };
   /** From the gradient with respect to the value (of its shape), the gradient with respect to each input
-   *  (of its shape), in order. It may call `valueAndGrad`, to compute again what was not saved. */
+   *  (of its shape), in order. Like every gradient it is linear in the cotangent. It may call `valueAndGrad`, to compute again what was not saved. */
   backward(cotangent: T, saved: readonly T[]): readonly T[];
 }

@@ -123,6 +123,30 @@ export const capabilityCases: readonly ConformanceCase[] = [
       await expectValues(k, "the second gradient", grads[1] as typeof value, tensor([2], 100, 200));
     },
   },
+  {
+    id: "customGradient/backward-may-differentiate",
+    needs: ["valueAndGrad", "customGradient"],
+    async run(k) {
+      // The cube of 2 x, whose backward pass asks for the gradient of the sum of cotangent times cube.
+      const cube = (x: ReturnType<typeof k.neg>) => k.mul(k.square(x), x);
+      const { value, grads } = k.valueAndGrad(
+        (x) =>
+          k.sum(
+            k.customGradient(
+              {
+                forward: ([y]) => ({ value: cube(y!), saved: [y!] }),
+                backward: (dy, [y]) =>
+                  k.valueAndGrad((again) => k.sum(k.mul(cube(again), dy)), [y!]).grads,
+              },
+              [k.mul(x, 2)],
+            ),
+          ),
+        [k.fromArray([1, 2], [2])],
+      );
+      await expectValues(k, "the value", value, tensor([], 72));
+      await expectValues(k, "the gradient", grads[0] as typeof value, tensor([2], 24, 96));
+    },
+  },
   ...gives(
     "sort/last-axis",
     [tensor([2, 3], 3, 1, 2, -1, -3, -2)],

@@ -54,7 +54,10 @@ async function runCase<T>(
   test: ConformanceCase,
 ): Promise<ConformanceResult> {
   const { id } = test;
-  const lacks = test.needs.filter((capability) => !adapter.capabilities.includes(capability));
+  const declared: readonly string[] = Array.isArray(adapter.capabilities)
+    ? adapter.capabilities
+    : [];
+  const lacks = test.needs.filter((capability) => !declared.includes(capability));
   try {
     await test.run(adapter);
   } catch (error) {
