@@ -30,6 +30,13 @@ export class CaseOptions {
     return value;
   }
 
+  /** True or false. */
+  flag(name: string): boolean {
+    const value = this.#read(name);
+    if (typeof value !== "boolean") unsupported(`option ${name} = ${JSON.stringify(value)}`);
+    return value;
+  }
+
   /** A text. */
   text(name: string): string {
     const value = this.#read(name);

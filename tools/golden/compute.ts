@@ -1,15 +1,25 @@
-import { eppsPulley, lejepaLoss, sigreg, type EppsPulleyOptions } from "@lejepa/sigreg";
+import { eppsPulley, lejepaLoss, logNormCdf, sigreg } from "@lejepa/sigreg";
 import type { TensorAdapter } from "@lejepa/tensor";
 import type { Computed, Outputs } from "./compare.js";
 import type { GoldenCase } from "./golden-file.js";
 import { CaseOptions, unsupported } from "./case-options.js";
+import { multivariateNames, multivariateOf, scaledNames } from "./multivariate-of-case.js";
 import { trainingTrace } from "./training-trace.js";
+import {
+  eppsPulleyOptions,
+  sampleLossesOf,
+  univariateNames,
+  univariateOf,
+} from "./univariate-of-case.js";
 
 /** Named tensors of a case. */
 type Named<T> = Readonly<Record<string, T>>;
 
 /** Outputs of a case from its inputs, in calls of the published packages. */
 type Formula = <T>(adapter: TensorAdapter<T>, inputs: Named<T>) => Named<T>;
+
+/** Layouts of x that the tests know. */
+const layouts = ["N", "N,K", "V,N,K", "N,D", "V,N,D"];
 
 /** Computes a case on an adapter: its values, and the gradients that it expects.
  *  Throws an Error that says why when the case asks for what is not built. */
@@ -24,17 +34,45 @@ export async function computeCase<T>(
     if (golden.gradient !== undefined) unsupported("gradients of a training trace");
     return { values: await trainingTrace(adapter, golden.inputs, options), gradients: {} };
   }
-  const formula = formulaOf(golden, options);
+  const outputs = await outputsOf(adapter, golden, formulaOf(golden, options, "linear"));
+  const overflows = Object.values({ ...outputs.values, ...outputs.gradients }).some(
+    ({ data }) => !Array.from(data).every(Number.isFinite),
+  );
+  const name = golden.options["test"];
+  if (!overflows || adapter.precision === "float64" || !scaledNames.includes(String(name)))
+    return outputs;
+  // The number itself is not in the range of float32; its logarithm is.
+  const logarithm = formulaOf(golden, new CaseOptions(golden.options), "log");
+  return fromLogScale(await outputsOf(adapter, golden, logarithm));
+}
+
+async function outputsOf<T>(
+  adapter: TensorAdapter<T>,
+  golden: GoldenCase,
+  formula: Formula,
+): Promise<Outputs> {
   const { gradient } = golden;
   const { values, grads } = adapter.scope(() => {
     const inputs = mapValues(golden.inputs, ({ data, shape }) => adapter.fromArray(data, shape));
-    const outputs = formula(adapter, inputs);
     return {
-      values: outputs,
+      values: formula(adapter, inputs),
       grads: gradient === undefined ? {} : gradients(adapter, formula, inputs, gradient),
     };
   });
   return { values: await readAll(adapter, values), gradients: await readAll(adapter, grads) };
+}
+
+/** From y = sign(S) log(1 + |S|), a scalar, and its gradient: S and its gradient, exp(|y|) times that of y. */
+function fromLogScale({ values, gradients: slopes }: Outputs): Outputs {
+  const y = values["value"]?.data[0] ?? NaN;
+  if (values["value"]?.shape.length !== 0)
+    unsupported("a statistic of several sets that overflows");
+  const value = { shape: [], data: [Math.sign(y) * Math.expm1(Math.abs(y))] };
+  const gradients = mapValues(slopes, ({ shape, data }) => ({
+    shape,
+    data: Array.from(data, (slope) => slope * Math.exp(Math.abs(y))),
+  }));
+  return { values: { value }, gradients };
 }
 
 /** Gradients of `of` ("value", "sum(value)" or "sum(value * cotangent)") with respect to the named inputs. */
@@ -62,24 +100,42 @@ function gradients<T>(
 }
 
 /** Which function of the packages the case is about. */
-function formulaOf(golden: GoldenCase, options: CaseOptions): Formula {
+function formulaOf(golden: GoldenCase, options: CaseOptions, scale: "linear" | "log"): Formula {
   if ("proj" in golden.inputs) return lossFormula(golden, options);
   if (options.has("univariate")) return sigregFormula(golden, options);
-  if (options.has("test")) return univariateFormula(golden, options);
+  if (options.has("function")) return functionFormula(options);
+  if (options.has("test")) return testFormula(golden, options, scale);
   unsupported(`a case with options ${Object.keys(golden.options).join(", ")}`);
 }
 
-function univariateFormula(golden: GoldenCase, options: CaseOptions): Formula {
-  const name = options.oneOf("test", ["EppsPulley"]);
+function functionFormula(options: CaseOptions): Formula {
+  const name = options.oneOf("function", ["log Phi(x)"]);
+  options.finish(name);
+  return (k, inputs) => ({ value: logNormCdf(k, named("input", inputs, "x")) });
+}
+
+function testFormula(golden: GoldenCase, options: CaseOptions, scale: "linear" | "log"): Formula {
+  const name = options.oneOf("test", [...univariateNames, "NLL", ...multivariateNames]);
+  options.layout("layout", golden.inputs["x"], layouts);
+  if (name === "EppsPulley") return eppsPulleyFormula(golden, options);
+  const test = includes(univariateNames, name)
+    ? univariateOf(name, options)
+    : includes(multivariateNames, name)
+      ? multivariateOf(name, options, scale)
+      : sampleLossesOf(options);
+  options.finish(name);
+  return (k, inputs) => ({ value: test(k, named("input", inputs, "x")) });
+}
+
+function eppsPulleyFormula(golden: GoldenCase, options: CaseOptions): Formula {
   options.describes("formula", "upstream_call");
-  options.layout("layout", golden.inputs["x"], ["N", "N,K", "V,N,K"]);
   const form = options.has("form")
     ? options.oneOf("form", ["paper", "exact-integral"])
     : "half-range";
   const test = eppsPulley(
     form === "exact-integral" ? { rule: "exact" } : eppsPulleyOptions(options, form),
   );
-  options.finish(name);
+  options.finish("EppsPulley");
   // The exact integral is stored as a multivariate statistic of one-dimensional samples, [N, 1] -> [].
   const oneColumn = form === "exact-integral" && golden.values["value"]?.shape.length === 0;
   return (k, inputs) => {
@@ -89,12 +145,12 @@ function univariateFormula(golden: GoldenCase, options: CaseOptions): Formula {
 }
 
 function sigregFormula(golden: GoldenCase, options: CaseOptions): Formula {
-  const name = options.oneOf("univariate", ["EppsPulley"]);
+  const name = options.oneOf("univariate", univariateNames);
   options.layout("layout", golden.inputs["x"], ["N,D", "V,N,D"]);
   options.layout("directions_layout", golden.inputs["directions"], ["D,S"]);
   const reduction = options.oneOf("reduction", ["mean", "sum", "none"]);
   const clip = options.has("clip_value") ? options.number("clip_value") : undefined;
-  const test = eppsPulley(eppsPulleyOptions(options, "half-range"));
+  const test = univariateOf(name, options);
   options.finish(`SIGReg with ${name}`);
   return (k, inputs) => ({
     value: sigreg(k, named("input", inputs, "x"), named("input", inputs, "directions"), {
@@ -134,17 +190,6 @@ function lossFormula(golden: GoldenCase, options: CaseOptions): Formula {
   };
 }
 
-function eppsPulleyOptions(options: CaseOptions, form: "paper" | "half-range"): EppsPulleyOptions {
-  const tMax = options.number("t_max");
-  if (options.has("t_min") && (form !== "paper" || options.number("t_min") !== -tMax))
-    unsupported("t_min other than -t_max of the paper's form");
-  return {
-    tMax,
-    points: options.number("n_points"),
-    rule: form === "paper" ? "full-range" : "half-range",
-  };
-}
-
 async function readAll<T>(
   k: TensorAdapter<T>,
   tensors: Named<T>,
@@ -160,6 +205,10 @@ async function readAll<T>(
 function named<T>(kind: string, tensors: Named<T>, name: string): T {
   if (!(name in tensors)) throw new Error(`there is no ${kind} "${name}"`);
   return tensors[name] as T;
+}
+
+function includes<Word extends string>(words: readonly Word[], word: string): word is Word {
+  return (words as readonly string[]).includes(word);
 }
 
 function mapValues<A, B>(from: Readonly<Record<string, A>>, f: (value: A) => B): Record<string, B> {

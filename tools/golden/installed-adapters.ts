@@ -9,26 +9,29 @@ const loaders: Readonly<Record<string, () => Promise<AnyAdapter>>> = {
     const { float64Adapter } = await import("@lejepa/tensor/float64");
     return float64Adapter();
   },
-  tfjs: async () => (await tfjsOnCpu())(),
+  tfjs: async () => (await tfjsOn("cpu"))(),
   jax: async () => (await import("@lejepa/tensor/jax")).jaxAdapter(),
   "tfjs with ops": async () => {
     const { characteristicMeans } = await import("@lejepa/ops");
-    return (await tfjsOnCpu())({ characteristicMeans });
+    return (await tfjsOn("cpu"))({ characteristicMeans });
   },
+  "tfjs on wasm": async () => (await tfjsOn("wasm"))(),
 };
 
-async function tfjsOnCpu() {
+/** tfjs adapters run on whichever backend was started last. */
+async function tfjsOn(backend: "cpu" | "wasm") {
   const tf = await import("@tensorflow/tfjs-core");
-  await import("@tensorflow/tfjs-backend-cpu");
+  if (backend === "cpu") await import("@tensorflow/tfjs-backend-cpu");
+  else await import("@tensorflow/tfjs-backend-wasm");
   tf.enableProdMode(); // no advertisement on the first call
-  await tf.setBackend("cpu");
+  if (!(await tf.setBackend(backend))) throw new Error(`tfjs did not start on ${backend}`);
   return (await import("@lejepa/tensor/tfjs")).tfjsAdapter;
 }
 
 /** Every adapter that there is. */
 export const adapterNames: readonly string[] = ["float64", "tfjs", "jax"];
 
-/** Those and the same with what other packages add to them. */
+/** Those, tfjs on its other backend, and with what other packages add to it. */
 export const adapterVariants: readonly string[] = Object.keys(loaders);
 
 /** Starts an adapter; undefined when the framework is not installed. Throws when it is there and does not start. */
