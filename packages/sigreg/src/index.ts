@@ -1,7 +1,7 @@
 /** @packageDocumentation
  *  SIGReg and the LeJEPA loss, written against the tensor contract of `@lejepa/tensor`. */
 export type { CheckedTerm, NotFiniteError } from "./check-finite.js";
-export { directions } from "./directions.js";
+export { directions, type DirectionsOptions } from "./directions.js";
 export { eppsPulley, type EppsPulleyOptions } from "./epps-pulley.js";
 export { lejepaLoss, type LejepaLoss, type LejepaLossOptions } from "./lejepa-loss.js";
 export { bhep, type BhepOptions } from "./multivariate/bhep.js";

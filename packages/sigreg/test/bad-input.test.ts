@@ -124,6 +124,27 @@ const rows: Row[] = [
   ["no slices", "invalid-option", () => directions(4, 0, 0)],
   ["a NaN seed", "invalid-option", () => directions(4, 4, NaN)],
   ["a negative step", "invalid-option", () => directions(4, 4, 0, -1)],
+  [
+    "an unknown sampler",
+    "invalid-option",
+    () => directions(4, 4, 0, 0, { sampler: "halton" as never }),
+  ],
+  [
+    "more dimensions than Sobol numbers",
+    "invalid-option",
+    () => directions(1025, 4, 0, 0, { sampler: "sobol" }),
+  ],
+  ["draws every 0 steps", "invalid-option", () => directions(4, 4, 0, 0, { resample: 0 })],
+  [
+    "an unknown policy",
+    "invalid-option",
+    () => directions(4, 4, 0, 0, { resample: "often" as never }),
+  ],
+  [
+    "an option of directions that is not there",
+    "invalid-option",
+    () => directions(4, 4, 0, 0, { sample: 1 } as never),
+  ],
 ];
 
 describe("bad input is refused", () => {
