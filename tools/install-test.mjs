@@ -16,6 +16,8 @@ const manifests = new Map(
 );
 let passed = 0;
 const failed = [];
+/** What is tried of each program that a package brings. */
+const tryPrograms = { lejepa: tryCommandLine, "lejepa-tensor": tryConformance };
 
 try {
   const tarballs = new Map();
@@ -78,7 +80,7 @@ try {
     check(`${manifest.name} is type-checked from TypeScript`, () =>
       run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], home),
     );
-    for (const program of Object.keys(manifest.bin ?? {})) tryProgram(program, home);
+    for (const program of Object.keys(manifest.bin ?? {})) tryPrograms[program](program, home);
     rmSync(home, { recursive: true });
   }
 } finally {
@@ -89,7 +91,7 @@ console.log(`\n${passed} passed, ${failed.length} failed, 0 skipped`);
 process.exitCode = failed.length === 0 && passed > 0 ? 0 : 1;
 
 /** The command line as a user without the data package has it, then with it. */
-function tryProgram(program, home) {
+function tryCommandLine(program, home) {
   const bin = join(home, "node_modules", ".bin", program);
   check(`${program} --help`, () => {
     if (!run(bin, ["--help"], home).includes("train"))
@@ -114,6 +116,31 @@ function tryProgram(program, home) {
     const args = ["train", "mnist", "--steps", "2", "--run", "r", "--json"];
     const result = JSON.parse(run(bin, args, home).trim().split("\n").at(-1));
     if (result.steps !== 2 || result.engine !== "onnx") throw new Error(JSON.stringify(result));
+  });
+}
+
+/** The conformance command, called as `npx @lejepa/tensor`, on an adapter of the package and on a file of a user's. */
+function tryConformance(program, home) {
+  const conformance = (...args) =>
+    run("npx", ["--no-install", "@lejepa/tensor", "conformance", ...args], home);
+  check(`${program} finds that the jax-js adapter keeps the contract`, () => {
+    writeFileSync(join(home, "jax.js"), 'export { jaxAdapter } from "@lejepa/tensor/jax";\n');
+    if (!/jax: \d+ passed, \d+ missing, 0 failed\n$/.test(conformance("./jax.js")))
+      throw new Error("the counts are missing");
+  });
+  check(`${program} finds what a broken adapter fails`, () => {
+    writeFileSync(
+      join(home, "broken.js"),
+      'import { float64Adapter } from "@lejepa/tensor/float64";\n' +
+        "const k = float64Adapter();\nexport default { ...k, sub: k.add };\n",
+    );
+    try {
+      conformance("./broken.js", "--filter", "sub/");
+    } catch (error) {
+      if (error.status === 1 && /0 passed, 0 missing, 3 failed\n$/.test(error.stdout)) return;
+      throw error;
+    }
+    throw new Error("it did not fail");
   });
 }
 

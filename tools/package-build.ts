@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import type { Options } from "tsup";
 
 /** The tsup options of every package: one ESM entry for each file of `dist` that its exports name, and one for each
- *  module that it starts as a worker thread. */
-export function packageBuild(packageFolder: string, workers: readonly string[] = []): Options {
+ *  further module, which its program or a worker thread starts from. */
+export function packageBuild(packageFolder: string, further: readonly string[] = []): Options {
   const manifest = JSON.parse(readFileSync(`${packageFolder}/package.json`, "utf8")) as {
     exports: Record<string, string | { default: string }>;
   };
@@ -12,7 +12,7 @@ export function packageBuild(packageFolder: string, workers: readonly string[] =
     .filter((file) => file.endsWith(".js"));
   return {
     entry: files
-      .concat(workers.map((name) => `./dist/${name}.js`))
+      .concat(further.map((name) => `./dist/${name}.js`))
       .map((file) => file.replace("./dist/", "src/").replace(/\.js$/, ".ts")),
     format: "esm",
     target: "es2022",
@@ -22,5 +22,7 @@ export function packageBuild(packageFolder: string, workers: readonly string[] =
     sourcemap: true,
     splitting: true,
     clean: false,
+    // node:test has no other name.
+    removeNodeProtocol: false,
   };
 }

@@ -56,8 +56,7 @@ const capabilities: Readonly<Record<Capability, true>> = {
   characteristicMeans: true,
 };
 
-/** Names of the optional functions, in the order of the contract. */
-export const capabilityNames = Object.keys(capabilities) as readonly Capability[];
+const capabilityNames = Object.keys(capabilities) as readonly Capability[];
 
 /** A fact about an adapter itself; `problem` says what is wrong with it, if anything. */
 function fact(

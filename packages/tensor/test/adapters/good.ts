@@ -1,0 +1,3 @@
+import { float64Adapter } from "@lejepa/tensor/float64";
+
+export default float64Adapter();
