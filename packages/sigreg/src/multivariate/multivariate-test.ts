@@ -1,8 +1,10 @@
 import type { TensorAdapter } from "@lejepa/tensor";
 import { refuse, show } from "../refuse.js";
+import { needWholeBatch } from "../whole-batch.js";
 
 /** A statistic that says how far N samples of D numbers are from the standard normal distribution in D dimensions:
- *  x [..., N, D] -> [...]. Throws `shape-mismatch` when x has no such axes, or no entries along them.
+ *  x [..., N, D] -> [...]. Throws `shape-mismatch` when x has no such axes, or no entries along them, and `unsupported` on one
+ *  process of several.
  *
  *  All of them compare every sample with every other: N² time and memory, which is why LeJEPA slices instead. */
 export type MultivariateTest = <T>(adapter: TensorAdapter<T>, x: T) => T;
@@ -22,6 +24,7 @@ export function multivariateTest(
         "shape-mismatch",
         `${name}: x should have shape [..., N, D] with at least one sample and dimension, got ${show(shape)}.`,
       );
+    needWholeBatch(name, k);
     const leading = shape.slice(0, -2);
     const sets = leading.reduce((product, size) => product * size, 1);
     return k.reshape(statistic(k, k.reshape(x, [sets, samples, dim])), leading);

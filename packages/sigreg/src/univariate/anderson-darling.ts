@@ -12,14 +12,15 @@ import { byRank, readOrder, sortedRows, type OrderOption } from "./sorted-rows.j
  *  not lose the statistic in N. Work: a sort and two logarithms of Phi for each sample.
  *
  *  @param options Whether the samples are sorted already.
- *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`, and `unsupported` without the capability sort.
+ *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`, and `unsupported`
+ *  without the capability sort, and on one process of several.
  *  Source: Anderson and Darling, J. Am. Stat. Assoc. 49 (1954). */
 export function andersonDarling(options: OrderOption = {}): UnivariateTest {
   checkNames("andersonDarling", options, ["order"]);
   const order = readOrder("andersonDarling", options);
   return univariateTest("andersonDarling", (k, rows) => {
     const [, samples = 0] = k.shape(rows);
-    const sorted = sortedRows(k, rows, order);
+    const sorted = sortedRows("andersonDarling", k, rows, order);
     const middle = (rank: number) => (2 * rank - 1) / (2 * samples);
     // Each logarithm weighs 2 p_i, or 2 (1 - p_i).
     const lower = k.mul(

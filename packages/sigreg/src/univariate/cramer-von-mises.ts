@@ -11,7 +11,8 @@ import { byRank, readOrder, sortedRows, type OrderOption } from "./sorted-rows.j
  *  Samples far out in the tails get hardly any gradient: Phi is flat there.
  *
  *  @param options Whether the samples are sorted already.
- *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`, and `unsupported` without the capability sort.
+ *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`, and `unsupported`
+ *  without the capability sort, and on one process of several.
  *  Source: Anderson, Ann. Math. Stat. 33 (1962), for one sample. */
 export function cramerVonMises(options: OrderOption = {}): UnivariateTest {
   checkNames("cramerVonMises", options, ["order"]);
@@ -19,6 +20,9 @@ export function cramerVonMises(options: OrderOption = {}): UnivariateTest {
   return univariateTest("cramerVonMises", (k, rows) => {
     const [, samples = 0] = k.shape(rows);
     const middles = byRank(k, samples, (i) => (2 * i - 1) / (2 * samples));
-    return k.mean(k.square(k.sub(normCdf(k, sortedRows(k, rows, order)), middles)), [1]);
+    return k.mean(
+      k.square(k.sub(normCdf(k, sortedRows("cramerVonMises", k, rows, order)), middles)),
+      [1],
+    );
   });
 }

@@ -1,6 +1,7 @@
 import type { TensorAdapter } from "@lejepa/tensor";
 import { checkNames, checkNumber } from "../refuse.js";
 import { univariateTest, type UnivariateTest } from "../univariate-test.js";
+import { meanOfSamples } from "./sample-variance.js";
 
 /** Options of `moments`. */
 export interface MomentsOptions {
@@ -14,6 +15,7 @@ export interface MomentsOptions {
  *
  *  At least 0. A finite number of moments is met by other distributions too, and each higher one is larger and noisier;
  *  exp(-j) keeps the sum in bounds. At the kinks of |.| the gradient is 0.
+ *  Where the adapter has `allReduceMean`, the moments are those of all processes.
  *
  *  @param options Where to stop.
  *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`.
@@ -25,10 +27,10 @@ export function moments(options: MomentsOptions = {}): UnivariateTest {
   checkNumber("moments", "order", order, allowed, "an integer of 1 or more");
   return univariateTest("moments", (k, rows) => {
     let power = rows;
-    let distance = size(k, k.mean(rows, [1]));
+    let distance = size(k, meanOfSamples(k, rows));
     for (let j = 2; j <= order; j++) {
       power = k.mul(power, rows);
-      const difference = size(k, k.sub(k.mean(power, [1]), normalMoment(j)));
+      const difference = size(k, k.sub(meanOfSamples(k, power), normalMoment(j)));
       distance = k.add(distance, k.mul(difference, Math.exp(-j)));
     }
     return distance;

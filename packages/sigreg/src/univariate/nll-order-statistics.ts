@@ -25,7 +25,8 @@ export interface NllOrderStatisticsOptions extends OrderOption {
  *  Phi for each sample; with alpha below 1/2, once for each N, N quantiles.
  *
  *  @param options Which samples count.
- *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`, and `unsupported` without the capability sort.
+ *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`, and `unsupported`
+ *  without the capability sort, and on one process of several.
  *  Source: David and Nagaraja, Order Statistics (2003), section 2.1. */
 export function nllOrderStatistics(options: NllOrderStatisticsOptions = {}): UnivariateTest {
   checkNames("nllOrderStatistics", options, ["alpha", "order"]);
@@ -42,6 +43,6 @@ export function nllOrderStatistics(options: NllOrderStatisticsOptions = {}): Uni
       known.set(samples, constants);
     }
     const tensors = stacked(constants, (values) => k.fromArray(values, [samples]));
-    return k.mean(losses(k, sortedRows(k, rows, order), tensors, 0), [1]);
+    return k.mean(losses(k, sortedRows("nllOrderStatistics", k, rows, order), tensors, 0), [1]);
   });
 }

@@ -1,5 +1,6 @@
 import type { TensorAdapter } from "@lejepa/tensor";
 import { checkChoice, checkNames, checkNumber, refuse, show } from "../refuse.js";
+import { needWholeBatch } from "../whole-batch.js";
 import { logNormCdf } from "./log-norm-cdf.js";
 import { logRootTwoPi } from "./normal-tails.js";
 import { logFactorials, orderStatisticQuantile } from "./order-statistic-quantile.js";
@@ -28,7 +29,8 @@ const names = ["alpha", "inside", "rank", "among"] as const;
  *  `nllOrderStatistics`, the mean of the losses, needs only a sort.
  *
  *  @param options Which samples have a loss, and by which rank.
- *  @returns The function of an adapter and x; it throws `shape-mismatch` for x without samples, or of fewer than `rank`.
+ *  @returns The function of an adapter and x; it throws `shape-mismatch` for x without samples, or of fewer than `rank`,
+ *  and `unsupported` on one process of several.
  *  @throws LejepaError `invalid-option`.
  *  Source: David and Nagaraja, Order Statistics (2003), section 2.1. */
 export function orderStatisticNll(
@@ -63,6 +65,7 @@ export function orderStatisticNll(
         );
       return losses(k, x, rankConstants(total, alpha)(rank), empty);
     }
+    needWholeBatch(where, k);
     const columns = shape.length === 1 ? 1 : (shape.at(-1) ?? 1);
     const leading = shape.slice(0, -2).reduce((product, size) => product * size, 1);
     const cube = k.reshape(x, [leading, samples, columns]);

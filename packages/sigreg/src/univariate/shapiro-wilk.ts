@@ -36,7 +36,8 @@ const shortest = 1e-5;
  *  finite gradient. Work: a sort.
  *
  *  @param options Which weights a.
- *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch` for fewer than two samples, and `unsupported` without the capability sort.
+ *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch` for fewer than two samples, and `unsupported`
+ *  without the capability sort, and on one process of several.
  *  Source: Shapiro and Wilk, Biometrika 52 (1965); Shapiro and Francia, J. Am. Stat. Assoc. 67 (1972); Rahman and
  *  Govindarajulu, J. Appl. Stat. 24 (1997). */
 export function shapiroWilk(options: ShapiroWilkOptions = {}): UnivariateTest {
@@ -53,7 +54,7 @@ export function shapiroWilk(options: ShapiroWilkOptions = {}): UnivariateTest {
       refuse("shape-mismatch", `shapiroWilk: needs at least two samples, got ${samples}.`);
     const unit = unitWeights(samples, expected, weights);
     const a = byRank(k, samples, (i) => unit[i - 1] ?? 0);
-    const ordered = sortedRows(k, rows, order);
+    const ordered = sortedRows("shapiroWilk", k, rows, order);
     const x = centring === "mean" ? deviations(k, ordered) : ordered;
     const square = k.sum(k.square(x), [1], "keep");
     const isLong = k.greaterEqual(square, shortest ** 2);

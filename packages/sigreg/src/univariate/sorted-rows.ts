@@ -1,5 +1,6 @@
 import type { TensorAdapter } from "@lejepa/tensor";
 import { checkChoice } from "../refuse.js";
+import { needWholeBatch } from "../whole-batch.js";
 
 /** The option of tests that need the samples in ascending order. */
 export interface OrderOption {
@@ -14,8 +15,14 @@ export function readOrder(where: string, { order = "any" }: OrderOption): "any" 
   return order;
 }
 
-/** Rows [R, N] in ascending order. */
-export function sortedRows<T>(k: TensorAdapter<T>, rows: T, order: "any" | "ascending"): T {
+/** Rows [R, N] in ascending order, for test `where`. */
+export function sortedRows<T>(
+  where: string,
+  k: TensorAdapter<T>,
+  rows: T,
+  order: "any" | "ascending",
+): T {
+  needWholeBatch(where, k);
   return order === "ascending" ? rows : k.sort(rows, 1);
 }
 

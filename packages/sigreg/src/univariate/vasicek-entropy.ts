@@ -34,7 +34,8 @@ const normalEntropy = Math.log(2 * Math.PI * Math.E) / 2;
  *  are equal it is 0 (-Infinity) with the gradient 0. Work: a sort.
  *
  *  @param options Which spacings.
- *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch` for too few samples, and `unsupported` without the capability sort.
+ *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch` for too few samples, and `unsupported`
+ *  without the capability sort, and on one process of several.
  *  Source: Vasicek, J. R. Stat. Soc. B 38 (1976). */
 export function vasicekEntropy(options: VasicekEntropyOptions = {}): UnivariateTest {
   const where = "vasicekEntropy";
@@ -61,7 +62,7 @@ export function vasicekEntropy(options: VasicekEntropyOptions = {}): UnivariateT
       );
     const pairs =
       spacings === "right" ? rightPairs(samples, reach) : centredPairs(samples, reach, ends);
-    const sorted = sortedRows(k, rows, order);
+    const sorted = sortedRows(where, k, rows, order);
     const gaps = k.maximum(spacingsOf(k, sorted, pairs), floor);
     const logs = k.div(k.sum(k.log(gaps), [1]), samples);
     const variance = k.div(k.sum(k.square(deviations(k, rows)), [1]), samples - 1);

@@ -12,7 +12,8 @@ import { byRank, readOrder, sortedRows, type OrderOption } from "./sorted-rows.j
  *  changes of spread and shape, little to one of the mean.
  *
  *  @param options Whether the samples are sorted already.
- *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`, and `unsupported` without the capability sort.
+ *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`, and `unsupported`
+ *  without the capability sort, and on one process of several.
  *  Source: Watson, Biometrika 48 (1961). */
 export function watson(options: OrderOption = {}): UnivariateTest {
   checkNames("watson", options, ["order"]);
@@ -20,7 +21,7 @@ export function watson(options: OrderOption = {}): UnivariateTest {
   return univariateTest("watson", (k, rows) => {
     const [, samples = 0] = k.shape(rows);
     const middles = byRank(k, samples, (i) => (2 * i - 1) / (2 * samples));
-    const differences = k.sub(normCdf(k, sortedRows(k, rows, order)), middles);
+    const differences = k.sub(normCdf(k, sortedRows("watson", k, rows, order)), middles);
     const fromMean = k.sub(differences, k.mean(differences, [1], "keep"));
     return k.mean(k.square(fromMean), [1]);
   });
