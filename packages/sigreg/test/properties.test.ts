@@ -3,7 +3,14 @@ import * as tf from "@tensorflow/tfjs-core";
 import { randomNormal } from "d3-random";
 import seedrandom from "seedrandom";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { directions, eppsPulley, lejepaLoss, sigreg, type LejepaLossOptions } from "@lejepa/sigreg";
+import {
+  directions,
+  eppsPulley,
+  lejepaLoss,
+  sigreg,
+  type EppsPulleyOptions,
+  type LejepaLossOptions,
+} from "@lejepa/sigreg";
 import { unsupported } from "@lejepa/tensor/error";
 import { float64Adapter } from "@lejepa/tensor/float64";
 import { tfjsAdapter } from "@lejepa/tensor/tfjs";
@@ -51,26 +58,69 @@ describe("sigreg", () => {
     expect(grads[0]!.data.every((value) => value === 0)).toBe(true);
   });
 
-  test("grows as samples leave N(0, 1), by mean and by spread", () => {
-    const x = k.fromArray(normal("row", 400), [400, 1]);
-    const at = (shift: number, scale: number) =>
-      eppsPulley()(k, k.add(k.mul(x, scale), shift)).data[0]!;
-    const shifts = [0, 0.5, 1, 2].map((shift) => at(shift, 1));
-    const scales = [1, 1.5, 2, 3].map((scale) => at(0, scale));
-    for (const values of [shifts, scales]) {
-      expect(values[0]).toBeLessThan(1);
-      expect(values).toEqual([...values].sort((p, q) => p - q));
-    }
+  const integrals: EppsPulleyOptions[] = [
+    {},
+    { rule: "full-range" },
+    { rule: "exact" },
+    { integration: "simpson" },
+    { integration: "gauss-hermite" },
+  ];
+
+  test("of rotated embeddings is that of the embeddings along directions rotated back", () => {
+    const rotation = k.fromArray(directions(D, D, 1, 0, { sampler: "orthogonal" }), [D, D]);
+    expect(sigreg(k, k.matMul(z, rotation), a).data[0]).toBeCloseTo(
+      sigreg(k, z, k.matMul(rotation, a)).data[0]!,
+      12,
+    );
   });
 
-  test("has a finite gradient when all embeddings are the same", () => {
-    for (const value of [0, 2, 1000]) {
-      const { grads } = k.valueAndGrad((x) => sigreg(k, x, a), [k.fill([V, N, D], value)]);
-      expect(grads[0]!.data.every(Number.isFinite)).toBe(true);
-      // At 0 the derivative is zero by symmetry: nothing says which way to go.
-      if (value === 0) expect(Math.max(...grads[0]!.data.map(Math.abs))).toBeLessThan(1e-12);
-    }
+  test("does not depend on a rotation in expectation over directions", () => {
+    // Stretched embeddings, whose slices differ; four standard errors of the mean over 4000 directions.
+    const stretched = k.mul(z, k.fromArray([0.2, 0.5, 1, 3], [D]));
+    const rotation = k.fromArray(directions(D, D, 1, 0, { sampler: "orthogonal" }), [D, D]);
+    const many = 4000;
+    const each = (x: typeof z, seed: number) =>
+      sigreg(k, x, k.fromArray(directions(D, many, seed), [D, many]), { reduction: "none" });
+    const mean = (x: typeof z) => k.mean(x).data[0]!;
+    const [plain, rotated] = [each(stretched, 0), each(k.matMul(stretched, rotation), 1)];
+    const variance = mean(k.square(k.sub(plain, mean(plain))));
+    expect(Math.abs(mean(rotated) - mean(plain))).toBeLessThan(
+      4 * Math.sqrt((2 * variance) / many),
+    );
+    // One direction alone would tell them apart.
+    expect(variance).toBeGreaterThan(0.1);
   });
+
+  test.each(integrals)(
+    "grows as samples leave N(0, 1), by mean and by spread, with %o",
+    (options) => {
+      const x = k.fromArray(normal("row", 400), [400, 1]);
+      const at = (shift: number, scale: number) =>
+        eppsPulley(options)(k, k.add(k.mul(x, scale), shift)).data[0]!;
+      const shifts = [0, 0.5, 1, 2].map((shift) => at(shift, 1));
+      const scales = [1, 1.5, 2, 3].map((scale) => at(0, scale));
+      for (const values of [shifts, scales, [1, 0.7, 0.4, 0.1].map((scale) => at(0, scale))]) {
+        expect(values[0]).toBeLessThan(1);
+        expect(values).toEqual([...values].sort((p, q) => p - q));
+      }
+    },
+  );
+
+  test.each(integrals)(
+    "has a finite gradient when all embeddings are the same, with %o",
+    (options) => {
+      const test = eppsPulley(options);
+      for (const value of [0, 2, 1000]) {
+        const { grads } = k.valueAndGrad(
+          (x) => sigreg(k, x, a, { test }),
+          [k.fill([V, N, D], value)],
+        );
+        expect(grads[0]!.data.every(Number.isFinite)).toBe(true);
+        // At 0 the derivative is zero by symmetry: nothing says which way to go.
+        if (value === 0) expect(Math.max(...grads[0]!.data.map(Math.abs))).toBeLessThan(1e-12);
+      }
+    },
+  );
 });
 
 describe("the gradient", () => {
