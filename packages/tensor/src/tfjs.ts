@@ -97,7 +97,8 @@ export function tfjsAdapter({
     greaterEqual: binary("greaterEqual", (a, b) =>
       tf.customGrad((x, y) => ({
         value: tf.cast(tf.greaterEqual(x as tf.Tensor, y as tf.Tensor), "float32"),
-        gradFunc: () => [tf.zerosLike(a), tf.zerosLike(b)],
+        // By shape: the operands may be gone by now.
+        gradFunc: () => [tf.zeros(a.shape), tf.zeros(b.shape)],
       }))(a, b),
     ),
     where: (mask, a, b) => {
@@ -110,7 +111,7 @@ export function tfjsAdapter({
           gradFunc: (dy, [kept]) => {
             const isChosen = tf.notEqual(kept as tf.Tensor, 0);
             return [
-              tf.zerosLike(mask),
+              tf.zeros(mask.shape),
               sumTo(tf.where(isChosen, dy, 0), x.shape),
               sumTo(tf.where(isChosen, 0, dy), y.shape),
             ];
