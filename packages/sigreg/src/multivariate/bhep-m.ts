@@ -16,7 +16,7 @@ export interface BhepMOptions extends ScaleOption {
  *
  *  `beta^(-D/2)/N sum_ij exp(|x_i + x_j|² / (4 beta)) - 2 (beta - 1/2)^(-D/2) sum_i exp(|x_i|² / (4 beta - 2)) + N (beta - 1)^(-D/2)`,
  *
- *  which is `N (beta/pi)^(D/2) beta^(-D/2)` times the integral of `(M(t) - exp(|t|²/2))² exp(-beta |t|²)`. At least 0. The sum
+ *  which is `N pi^(-D/2)` times the integral of `(M(t) - exp(|t|²/2))² exp(-beta |t|²)`. At least 0. The sum
  *  grows like the exponential of the squared lengths: see the option `scale`. N² work.
  *
  *  @param options Width, constant, and the scale of the result.
