@@ -37,7 +37,7 @@ const results = new WeakMap<object, SigregValueAndGrad<FloatArray>>();
  *
  *  Slices are computed in blocks, so that memory beside inputs and outputs is some MB whatever M is; time is linear in N,
  *  D and M. Float32 input is computed in float32 by WebAssembly SIMD, sums over samples in float64; its sines and cosines are
- *  within 1.3e-7 for angles up to 12,000, that is |z · a| up to 64,000 with the default knots, and beyond that any
+ *  within 1.7e-7 for angles up to 12,000, that is |z · a| up to 64,000 with the default knots, and beyond that any
  *  number in [-1, 1]. Float64 input is computed in float64.
  *
  *  @param embeddings z, row-major.
