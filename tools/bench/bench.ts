@@ -1,20 +1,24 @@
-/** `npm run bench -- step|peers|scaling [options]`: the speed bars. Timing runs here, never in a test. */
+/** `npm run bench -- step|peers|scaling|sigreg [options]`: the speed bars. Timing runs here, never in a test. */
 import { parseArgs } from "node:util";
 import { comparePeers } from "./peers.js";
 import { models, references, type Model } from "./reference-steps.js";
 import { measureScaling } from "./scaling.js";
+import { compareSigreg } from "./sigreg.js";
 import { measureStep } from "./step.js";
 
 const usage = `npm run bench -- step --model MODEL [--engine onnx|eager] [--steps N] [--json]
 npm run bench -- peers [--model MODEL,..] [--rounds N] [--json]
 npm run bench -- scaling [--model vit|conv] [--threads N,..] [--rounds N] [--json]
+npm run bench -- sigreg [--rounds N] [--json]
 
 MODEL   vit and conv: 4 views x 128 images of 28x28; vit-tiny (patch 16) and resnet18: 4 views x 32 images of 64x64.
 
 step    Times one training step and prints its losses, and what compiling and the first step take in a new process.
 peers   Runs each step beside its PyTorch twins (eager, torch.compile), interleaved, and prints the ratios;
         all models when none is named. Needs python3 with torch 2.13 (pip install torch==2.13.0) and a C++ compiler.
-scaling Time per image at 64, 256, 1024 and 4096 images a step, interleaved, on 1 and 2 threads.`;
+scaling Time per image at 64, 256, 1024 and 4096 images a step, interleaved, on 1 and 2 threads.
+sigreg  Value and gradient of SIGReg alone, in closed form, on ONNX and on tfjs, beside the formula in PyTorch; peak
+        memory, which takes some 8 GB for the formula; and how time grows with N, D and S.`;
 
 try {
   const { positionals, values } = parseArgs({
@@ -54,6 +58,9 @@ try {
     const model = oneOf("model", values.model ?? "vit", ["vit", "conv"] as const);
     const threads = values.threads.split(",").map((count) => atLeast("threads", count, 1));
     const result = await measureScaling(model, threads, atLeast("rounds", values.rounds, 3));
+    if (values.json) console.log(JSON.stringify(result));
+  } else if (what === "sigreg") {
+    const result = await compareSigreg(atLeast("rounds", values.rounds, 3));
     if (values.json) console.log(JSON.stringify(result));
   } else throw new RangeError(`bench: unknown benchmark ${what ?? "(none)"}.\n${usage}`);
 } catch (error) {

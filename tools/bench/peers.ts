@@ -1,7 +1,6 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { createInterface } from "node:readline";
 import { availableParallelism } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
+import { startAll } from "./peer-process.js";
 import { references, type Model } from "./reference-steps.js";
 import { round, timing } from "./timing.js";
 
@@ -97,50 +96,3 @@ const asRow = ({ onnx, torch_eager, torch_compile, ratio, bar }: Comparison) => 
 
 const mapValues = <A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
-
-/** A process that answers `N` with the times of N steps. */
-interface Peer {
-  steps(count: number): Promise<number[]>;
-  stop(): void;
-}
-
-async function startAll<Name extends string>(
-  commands: Record<Name, [program: string, args: string[]]>,
-): Promise<Record<Name, Peer>> {
-  const peers: Partial<Record<Name, Peer>> = {};
-  try {
-    for (const [name, [program, args]] of Object.entries(commands) as [Name, [string, string[]]][])
-      peers[name] = await start(program, args);
-  } catch (error) {
-    for (const peer of Object.values<Peer | undefined>(peers)) peer?.stop();
-    throw error;
-  }
-  return peers as Record<Name, Peer>;
-}
-
-async function start(program: string, args: string[]): Promise<Peer> {
-  const child: ChildProcess = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const failed = new Promise<never>((_, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code) =>
-      reject(
-        new Error(`${program} ${args.join(" ")} ended with code ${code}; see its message above.`),
-      ),
-    );
-  });
-  failed.catch(() => {}); // Stopping a peer at the end is no failure.
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  const nextLine = async (): Promise<string> => {
-    const line = await Promise.race([lines.next(), failed]);
-    if (line.done) return failed;
-    return line.value;
-  };
-  if ((await nextLine()) !== "ready") throw new Error(`${program} ${args[0]} did not say ready.`);
-  return {
-    async steps(count) {
-      child.stdin!.write(`${count}\n`);
-      return JSON.parse(await nextLine()) as number[];
-    },
-    stop: () => void child.kill(),
-  };
-}
