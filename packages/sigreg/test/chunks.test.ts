@@ -14,11 +14,7 @@ import {
 import { unsupported } from "@lejepa/tensor/error";
 import { float64Adapter } from "@lejepa/tensor/float64";
 import { tfjsAdapter } from "@lejepa/tensor/tfjs";
-
-beforeAll(async () => {
-  tf.enableProdMode();
-  await tf.setBackend("cpu");
-});
+import { adapterVariants, loadAdapter } from "../../../tools/golden/installed-adapters.js";
 
 const k = float64Adapter();
 const [V, N, D, M] = [2, 6, 4, 10];
@@ -84,13 +80,32 @@ describe("slices in chunks", () => {
   );
 });
 
+test.each(adapterVariants)(
+  "three slices at a time are the loss of the whole on %s",
+  async (name) => {
+    const k = await loadAdapter(name);
+    if (k === undefined) throw new Error(`${name} is not installed`);
+    const run = async (chunk: number | undefined) => {
+      const { value, grads } = k.valueAndGrad(
+        (x) => lejepaLoss(k, x, k.fromArray(a.data, a.shape), { chunk, lambda: 0.5 }).loss,
+        [k.fromArray(z.data, z.shape)],
+      );
+      return [...(await k.read(value)), ...(await k.read(grads[0]))];
+    };
+    const [whole, parts] = [await run(undefined), await run(3)];
+    parts.forEach((value, i) => expect(value).toBeCloseTo(whole[i]!, 5));
+  },
+);
+
 describe("on tfjs", () => {
   const k32 = tfjsAdapter();
   const [V, N, D] = [2, 128, 8];
   const projections = normal("p", V * N * D);
   let write: (...args: unknown[]) => object;
   let disposeData: (id: object, force?: boolean) => boolean;
-  beforeAll(() => {
+  beforeAll(async () => {
+    tf.enableProdMode();
+    await tf.setBackend("cpu");
     ({ write, disposeData } = tf.backend() as never);
   });
 
