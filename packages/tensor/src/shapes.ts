@@ -1,4 +1,5 @@
-/** The shape rules of the contract, shared by the adapters so that each refuses the same calls.
+/** @packageDocumentation
+ *  For adapter authors: the shape rules of the contract, shared by the adapters so that each refuses the same calls.
  *  Every function returns the shape or axes to use, or throws. */
 import type { Shape } from "./contract.js";
 import { LejepaError } from "./error.js";
