@@ -53,19 +53,21 @@ export const eppsPulleyOptionNames = ["integration", "tMax", "points", "rule"] a
  *  `unsupported` for rule "exact" on one process of several.
  *  Source: Epps and Pulley 1983; LeJEPA, arXiv 2511.08544. */
 export function eppsPulley(options: EppsPulleyOptions = {}): UnivariateTest {
-  checkNames("eppsPulley", options, eppsPulleyOptionNames);
-  if (options.rule === "exact") {
-    without(options, ["integration", "tMax", "points"], `rule "exact" has no knots`);
-    return univariateTest("eppsPulley", exactIntegral);
-  }
   const quadrature = quadratureOf(options);
+  if (quadrature === undefined) return univariateTest("eppsPulley", exactIntegral);
   const { knots, spacing } = quadrature;
   const lists =
     spacing === undefined ? separateKnots(knots) : harmonicKnots(spacing.step, spacing.harmonics);
   return univariateTest("eppsPulley", (k, rows) => quadratureDistance(k, rows, quadrature, lists));
 }
 
-function quadratureOf(options: EppsPulleyOptions): Quadrature {
+/** The knots and weights that the options ask for, undefined for rule "exact", which has none. */
+export function quadratureOf(options: EppsPulleyOptions): Quadrature | undefined {
+  checkNames("eppsPulley", options, eppsPulleyOptionNames);
+  if (options.rule === "exact") {
+    without(options, ["integration", "tMax", "points"], `rule "exact" has no knots`);
+    return undefined;
+  }
   const { rule = "half-range", integration = "trapezoid", points = 17 } = options;
   checkChoice("eppsPulley", "rule", rule, ["half-range", "full-range", "exact"]);
   checkChoice("eppsPulley", "integration", integration, ["trapezoid", "simpson", "gauss-hermite"]);

@@ -119,21 +119,7 @@ export function lejepaLoss<T>(
       "shape-mismatch",
       `lejepaLoss: projections should have shape [V, N, D] with at least one view and one sample, got ${show(shape)}. Stack the views along a first axis.`,
     );
-  if (target === "all" && globalViews !== undefined)
-    refuse(
-      "invalid-option",
-      `lejepaLoss: globalViews only counts with target "global". Set target: "global" or leave globalViews out.`,
-    );
-  if (target === "global")
-    checkNumber(
-      "lejepaLoss",
-      "globalViews",
-      globalViews,
-      Number.isInteger(globalViews) &&
-        (globalViews as number) >= 1 &&
-        (globalViews as number) <= views,
-      `an integer in 1..${views}, the number of views, when target is "global"`,
-    );
+  const targeted = targetViews("lejepaLoss", { target, globalViews }, views);
 
   if (isChecked) {
     checkFinite(adapter, "lejepaLoss", "projections", projections);
@@ -141,9 +127,9 @@ export function lejepaLoss<T>(
   }
 
   const targets =
-    globalViews === undefined
+    target === "all"
       ? projections
-      : adapter.slice(projections, [0, 0, 0], [globalViews, samples, dim]);
+      : adapter.slice(projections, [0, 0, 0], [targeted, samples, dim]);
   const centre = adapter.mean(targets, [0], "keep"); // [1, N, D]
   const squares = adapter.square(adapter.sub(projections, centre));
   const prediction = meanOverProcesses(adapter, adapter.mean(squares), samples).mean;
@@ -164,4 +150,25 @@ export function lejepaLoss<T>(
   const loss = adapter.add(weighted, adapter.mul(gaussianity, lambda));
   if (isChecked) checkFinite(adapter, "lejepaLoss", "loss", loss);
   return { loss, prediction, sigreg: gaussianity };
+}
+
+/** G: how many of the first views make the centre. `target` is one of its two names already. */
+export function targetViews(
+  where: string,
+  { target = "all", globalViews }: Pick<LejepaLossOptions, "target" | "globalViews">,
+  views: number,
+): number {
+  if (target === "all") {
+    if (globalViews !== undefined)
+      refuse(
+        "invalid-option",
+        `${where}: globalViews only counts with target "global". Set target: "global" or leave globalViews out.`,
+      );
+    return views;
+  }
+  const count = globalViews ?? NaN;
+  const isCount = Number.isInteger(count) && count >= 1 && count <= views;
+  const expected = `an integer in 1..${views}, the number of views, when target is "global"`;
+  checkNumber(where, "globalViews", globalViews, isCount, expected);
+  return count;
 }

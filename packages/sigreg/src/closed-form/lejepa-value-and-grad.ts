@@ -1,4 +1,4 @@
-import type { LejepaLossOptions } from "../lejepa-loss.js";
+import { targetViews, type LejepaLossOptions } from "../lejepa-loss.js";
 import { eppsPulleyOptionNames } from "../epps-pulley.js";
 import { checkChoice, checkNames, checkNumber, refuse, show } from "../refuse.js";
 import { gradientOf, sizesOf } from "./sigreg-value-and-grad.js";
@@ -75,7 +75,7 @@ export function lejepaValueAndGrad<T extends FloatArray>(
       `${where}: projections should have shape [V, N, D], got ${show(shape)}. Stack the views along a first axis.`,
     );
   const perView = sizesOf(where, projections, shape, directions);
-  const targets = targetViews(where, options, target, perView.groups);
+  const targets = targetViews(where, options, perView.groups);
 
   const workspace = workspaceOf(buffers.workspace);
   const isOwned = buffers.workspace === undefined;
@@ -116,28 +116,6 @@ export function lejepaValueAndGrad<T extends FloatArray>(
   kept.sigreg = sigreg;
   kept.grad = grad;
   return kept as LejepaValueAndGrad<T>;
-}
-
-/** G: how many of the first views make the centre. */
-function targetViews(
-  where: string,
-  { globalViews }: LejepaValueAndGradOptions,
-  target: "all" | "global",
-  views: number,
-): number {
-  if (target === "all") {
-    if (globalViews !== undefined)
-      refuse(
-        "invalid-option",
-        `${where}: globalViews only counts with target "global". Set target: "global" or leave globalViews out.`,
-      );
-    return views;
-  }
-  const count = globalViews ?? NaN;
-  const isCount = Number.isInteger(count) && count >= 1 && count <= views;
-  const expected = `an integer in 1..${views}, the number of views, when target is "global"`;
-  checkNumber(where, "globalViews", globalViews, isCount, expected);
-  return count;
 }
 
 /** The prediction term; overwrites the gradient with `share` times that of the term. */

@@ -1,5 +1,4 @@
-import { eppsPulley, type EppsPulleyOptions } from "../epps-pulley.js";
-import { fullRangeQuadrature, gaussHermiteQuadrature, halfRangeQuadrature } from "../quadrature.js";
+import { quadratureOf, type EppsPulleyOptions } from "../epps-pulley.js";
 import { checkChoice, checkNames } from "../refuse.js";
 import type { Kernels } from "./kernels.js";
 import { PlainKernels } from "./plain-kernels.js";
@@ -94,15 +93,8 @@ export class Workspace implements ClosedFormWorkspace {
 
 /** The slice test that `eppsPulley` with these options is. */
 function testOf(options: EppsPulleyOptions): SliceTest {
-  eppsPulley(options); // Refuses bad options.
-  const { integration = "trapezoid", rule = "half-range", points = 17 } = options;
-  if (rule === "exact") return exactTest;
-  if (integration === "gauss-hermite") return quadratureTest(gaussHermiteQuadrature(points));
-  return quadratureTest(
-    rule === "half-range"
-      ? halfRangeQuadrature(integration, options.tMax ?? 3, points)
-      : fullRangeQuadrature(integration, options.tMax ?? 5, points),
-  );
+  const quadrature = quadratureOf(options);
+  return quadrature === undefined ? exactTest : quadratureTest(quadrature);
 }
 
 let shared: Workspace | undefined;
