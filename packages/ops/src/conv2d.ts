@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { compositeKernel } from "./composite-kernel.js";
 import {
   convolve,
   filterGradient,
@@ -8,7 +9,6 @@ import {
 } from "./convolution.js";
 import type { Padding } from "./padding.js";
 import { requireShape } from "./shape.js";
-import { withGradient } from "./with-gradient.js";
 
 /** Geometry of a convolution. */
 export interface Conv2dOptions {
@@ -63,17 +63,24 @@ function differentiable(x: tf.Tensor4D, weight: tf.Tensor4D, geometry: Geometry)
   if (geometry.dilation === 1 && tf.getKernel("Conv2DBackpropFilter", tf.getBackend()) != null) {
     return convolve(x, weight, geometry);
   }
-  return withGradient([x, weight], (save) => {
-    save([x, weight]);
-    return {
-      value: convolve(x, weight, geometry),
-      gradient: (dy, saved) => {
-        const [x, weight] = saved as [tf.Tensor4D, tf.Tensor4D];
-        return [
-          inputGradient(dy as tf.Tensor4D, weight, x.shape, geometry),
-          filterGradient(x, dy as tf.Tensor4D, weight.shape, geometry),
-        ];
-      },
-    };
-  }) as tf.Tensor4D;
+  return runConvolution({ x, weight }, geometry)[0] as tf.Tensor4D;
 }
+
+const runConvolution = compositeKernel({
+  kernelName: "LejepaConvolution",
+  outputs: ["y"],
+  forward: (
+    { x, weight }: { readonly x: tf.Tensor4D; readonly weight: tf.Tensor4D },
+    geometry: Geometry,
+  ) => ({ y: convolve(x, weight, geometry) }),
+  gradient: {
+    saves: ["x", "weight"],
+    rule: ({ y: dy }, saved, geometry) => {
+      const [x, weight] = [saved.x, saved.weight] as [tf.Tensor4D, tf.Tensor4D];
+      return {
+        x: () => inputGradient(dy as tf.Tensor4D, weight, x.shape, geometry),
+        weight: () => filterGradient(x, dy as tf.Tensor4D, weight.shape, geometry),
+      };
+    },
+  },
+});
