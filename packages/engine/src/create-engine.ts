@@ -1,6 +1,7 @@
 import { createEagerEngine, installedBackend } from "./eager-engine.js";
 import { engineError } from "./engine-error.js";
-import type { Engine } from "./engine.js";
+import type { Engine, EngineName } from "./engine.js";
+import { createTensorFlowEngine } from "./tensorflow-engine.js";
 import { createOnnxEngine, loadOnnxRuntime, type OnnxOptions } from "./onnx-engine.js";
 
 /** Options of {@link createEngine}. */
@@ -12,7 +13,7 @@ export interface EngineOptions extends OnnxOptions {
 /** What {@link engineReport} says about one engine. */
 export interface EngineAvailability {
   /** The engine's name, as {@link createEngine} takes it. */
-  readonly name: "onnx" | "eager";
+  readonly name: EngineName;
   /** Whether it would start here. */
   readonly available: boolean;
   /** What it would run on, or why it cannot. */
@@ -24,7 +25,7 @@ export interface EngineReport {
   /** Every engine, available or not. */
   readonly engines: readonly EngineAvailability[];
   /** Which engine "auto" starts here; undefined if none is available. */
-  readonly auto: "onnx" | "eager" | undefined;
+  readonly auto: EngineName | undefined;
   /** Why, in one sentence. */
   readonly reason: string;
 }
@@ -36,12 +37,14 @@ export interface EngineReport {
  *  A step that the chosen engine cannot run is an error, never a change of engine.
  *  @throws LejepaError "unknown-engine"; "engine-unavailable" when what it needs is not installed; "bad-option" */
 export async function createEngine(
-  name: "onnx" | "eager" | "auto" = "auto",
+  name: EngineName | "auto" = "auto",
   options: EngineOptions = {},
 ): Promise<Engine> {
   switch (name) {
     case "onnx":
       return createOnnxEngine(options);
+    case "tensorflow":
+      return createTensorFlowEngine(options);
     case "eager":
       return createEagerEngine(options.backend);
     case "auto": {
@@ -52,7 +55,7 @@ export async function createEngine(
     default:
       throw engineError(
         "unknown-engine",
-        `Unknown engine "${String(name)}"; choose "onnx", "eager" or "auto".`,
+        `Unknown engine "${String(name)}"; choose "onnx", "tensorflow", "eager" or "auto".`,
       );
   }
 }

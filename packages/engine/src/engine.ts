@@ -142,10 +142,15 @@ export interface CompiledProgram<Name extends string = string> extends ResidentS
   readonly entries: Readonly<Record<Name, CompiledEntry>>;
 }
 
+/** The engines that there are. */
+export const engineNames = ["onnx", "tensorflow", "eager"] as const;
+/** One of {@link engineNames}. */
+export type EngineName = (typeof engineNames)[number];
+
 /** Runs steps. Made by {@link createEngine}. */
 export interface Engine {
   /** Which engine this is; never another than the one asked for by name. */
-  readonly name: "onnx" | "eager";
+  readonly name: EngineName;
   /** What it runs on, for a person: library, version, threads. */
   readonly description: string;
   /** Prepares a step to run over and over.
@@ -175,6 +180,7 @@ export interface Engine {
  *  - "bad-input", "bad-state": values of the wrong name, shape, length or type
  *  - "disposed": used after `dispose`
  *  - "no-graph": `explain` on the eager engine
+ *  - "no-profile": `explain` on the tensorflow engine
  *  - "worker-failed": the worker thread of the onnx engine cannot start, or ended
  *  - "unread-attribute", "invalid-graph": a fault of this package; please report it */
 export type EngineErrorCode =
@@ -193,6 +199,7 @@ export type EngineErrorCode =
   | "bad-state"
   | "disposed"
   | "no-graph"
+  | "no-profile"
   | "worker-failed"
   | "unread-attribute"
   | "invalid-graph";

@@ -1,21 +1,31 @@
-/** What runs in the worker thread of an onnx engine. Not for import: the engine starts it. */
+/** What runs in the worker thread of an engine. Not for import: the engine starts it. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { HostTensors } from "@lejepa/ops";
-import * as runtime from "onnxruntime-node";
 import { buffersOf, type HostCall, type HostReply } from "./host-message.js";
-import { LocalSessionHost, type SessionHost, type SessionSettings } from "./session-host.js";
+import type { HostSettings } from "./worker-session-host.js";
+import type { SessionHost } from "./session-host.js";
 
-const host: SessionHost = new LocalSessionHost(runtime, workerData as SessionSettings);
+const host = startHost(workerData as HostSettings);
 /** Calls come with the arguments that the other side's types have checked. */
 type Methods = Record<keyof SessionHost, (...args: readonly unknown[]) => Promise<unknown>>;
 /** What these return is a caller's own, so it moves instead of being copied. */
 const movesResult = new Set<keyof SessionHost>(["run", "readState"]);
 
+/** Only the runtime that is asked for is loaded. */
+async function startHost(settings: HostSettings): Promise<SessionHost> {
+  if (settings.engine === "tensorflow") {
+    const { TensorFlowSessionHost } = await import("./tensorflow/session-host.js");
+    return new TensorFlowSessionHost(settings);
+  }
+  const { LocalSessionHost } = await import("./session-host.js");
+  return new LocalSessionHost(await import("onnxruntime-node"), settings);
+}
+
 async function answer({ id, method, args }: HostCall): Promise<void> {
   let reply: HostReply;
   let owned: ArrayBuffer[] = [];
   try {
-    const value = await (host as unknown as Methods)[method](...args);
+    const value = await ((await host) as unknown as Methods)[method](...args);
     if (movesResult.has(method)) owned = buffersOf(value as HostTensors);
     reply = { id, value };
   } catch (error) {

@@ -6,6 +6,7 @@ export type {
   CompiledStep,
   Engine,
   EngineErrorCode,
+  EngineName,
   ExplainOptions,
   Explanation,
   InputSpec,
@@ -18,6 +19,7 @@ export type {
   Step,
   StepSpec,
 } from "./engine.js";
+export { engineNames } from "./engine.js";
 export { pureModel } from "./layers-model.js";
 export type { LayersMode, LayersModelLike, LayersWeight, PureModel } from "./layers-model.js";
 export type { ConvolutionMethod } from "./onnx/block-size.js";

@@ -7,7 +7,7 @@ import { OnnxBuilder } from "./onnx/builder.js";
 const x = newValue([2, 3], "float32");
 const lowerOne = (row: Row | undefined, attributes: Record<string, unknown> = {}) =>
   lowerKernel(
-    row ? { Test: row } : {},
+    { engine: "onnx", table: row ? { Test: row } : {} },
     { op: "Test", attributes, site: undefined },
     { x },
     new OnnxBuilder(),
@@ -52,7 +52,7 @@ test("outputs of whole numbers leave the graph as float32", () => {
     literals: new Map(),
     nodes: [],
   };
-  const graph = lower(captured, {});
+  const graph = lower(captured, { engine: "onnx", table: {} });
   expect(graph.outputs[0]!.value.dtype).toBe("float32");
   expect(graph.nodes.map(({ op }) => op)).toEqual(["Cast"]);
 });

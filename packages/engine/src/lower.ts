@@ -1,4 +1,4 @@
-/** From tfjs kernels to ONNX operators, by the lowering table. */
+/** From tfjs kernels to operators, by the lowering table. */
 import { engineError } from "./engine-error.js";
 import type { Graph, GraphNode, Port, Value } from "./graph/graph.js";
 import { operandsOf, type Operands, type Row } from "./kernels/kernel.js";
@@ -6,9 +6,15 @@ import { OnnxBuilder } from "./onnx/builder.js";
 
 export type LoweringTable = Readonly<Record<string, Row>>;
 
+/** Whom a step is lowered for, and what can be. */
+export interface LoweringTarget {
+  readonly engine: "onnx" | "tensorflow";
+  readonly table: LoweringTable;
+}
+
 /** Lowers one kernel. What its row does not read of the attributes fails, so that none is dropped quietly. */
 export function lowerKernel(
-  table: LoweringTable,
+  { engine, table }: LoweringTarget,
   { op, attributes, site }: Pick<GraphNode, "op" | "attributes" | "site">,
   operands: Operands,
   g: OnnxBuilder,
@@ -17,7 +23,7 @@ export function lowerKernel(
   if (typeof row !== "function")
     throw engineError(
       "unsupported-kernel",
-      `The onnx engine has no lowering for the tfjs kernel ${op}, called at ${String(site)}; ${row?.wayOut ?? 'run the step on the "eager" engine'}.`,
+      `The ${engine} engine has no lowering for the tfjs kernel ${op}, called at ${String(site)}; ${row?.wayOut ?? 'run the step on the "eager" engine'}.`,
     );
   const unread = new Set(Object.keys(attributes).filter((name) => attributes[name] !== undefined));
   const watched = new Proxy(attributes, {
@@ -33,7 +39,7 @@ export function lowerKernel(
   } catch (cause) {
     throw engineError(
       "unsupported-kernel",
-      `The onnx engine cannot lower the tfjs kernel ${op}, called at ${String(site)}: ${(cause as Error).message}`,
+      `The ${engine} engine cannot lower the tfjs kernel ${op}, called at ${String(site)}: ${(cause as Error).message}`,
       { cause },
     );
   }
@@ -49,8 +55,8 @@ export function lowerKernel(
 export const asList = (results: Value | readonly Value[]): readonly Value[] =>
   "dtype" in results ? [results] : results;
 
-/** The ONNX graph of a captured graph, with the same ports. `blockSize` as for {@link OnnxBuilder}. */
-export function lower(captured: Graph, table: LoweringTable, blockSize?: number): Graph {
+/** The lowered graph of a captured graph, with the same ports. `blockSize` as for {@link OnnxBuilder}. */
+export function lower(captured: Graph, target: LoweringTarget, blockSize?: number): Graph {
   const g = new OnnxBuilder(blockSize);
   const lowered = new Map<Value, Value>();
   const inputs = captured.inputs.map(({ name, value }): Port => ({ name, value }));
@@ -61,7 +67,7 @@ export function lower(captured: Graph, table: LoweringTable, blockSize?: number)
     const operands = Object.fromEntries(
       Object.entries(operandsOf(node)).map(([name, value]) => [name, value && lowered.get(value)]),
     );
-    const results = asList(lowerKernel(table, node, operands, g));
+    const results = asList(lowerKernel(target, node, operands, g));
     node.outputs.forEach((output, i) => lowered.set(output, results[i]!));
   }
   // The outside reads float32 only.

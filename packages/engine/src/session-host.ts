@@ -13,13 +13,16 @@ import { readProfile, type Profile } from "./profile.js";
 export type OnnxRuntime = Pick<typeof import("onnxruntime-node"), "InferenceSession" | "Tensor">;
 
 /** How every session of a host is opened. */
-export interface SessionSettings {
+export interface OnnxSettings {
+  readonly engine: "onnx";
   readonly threads: number;
   readonly memoryArena: boolean;
 }
 
 /** What a model takes and makes besides its inputs. */
 export interface ModelPorts {
+  /** What the entry is called within its program. */
+  readonly entry: string;
   /** Names of the state that it reads. */
   readonly reads: readonly string[];
   /** Names of the state that it replaces. */
@@ -40,8 +43,8 @@ export interface SessionHost {
   open(model: Uint8Array, ports: ModelPorts): Promise<number>;
   /** Gives a session back. The last one to do so frees it. */
   close(session: number): Promise<void>;
-  /** Keeps a state. The arrays become the host's own. */
-  createState(tensors: HostTensors): Promise<number>;
+  /** Keeps a state that the given sessions advance, and no others. The arrays become the host's own. */
+  createState(tensors: HostTensors, sessions: readonly number[]): Promise<number>;
   /** Runs a session once on a state and advances it. The arrays returned become the caller's own. */
   run(session: number, state: number, feeds: readonly Feed[]): Promise<HostTensors>;
   /** Runs a session on a state that stays as it is: `runs` times, and as often again under the profiler. */
@@ -85,7 +88,7 @@ export class LocalSessionHost implements SessionHost {
 
   constructor(
     private readonly runtime: OnnxRuntime,
-    private readonly settings: SessionSettings,
+    private readonly settings: OnnxSettings,
   ) {}
 
   async open(model: Uint8Array, ports: ModelPorts): Promise<number> {

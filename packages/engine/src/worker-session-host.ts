@@ -4,18 +4,22 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { engineError } from "./engine-error.js";
 import { buffersOf, type HostCall, type HostReply } from "./host-message.js";
-import type { Feed, SessionHost, SessionSettings } from "./session-host.js";
+import type { Feed, OnnxSettings, SessionHost } from "./session-host.js";
+import type { TensorFlowSettings } from "./tensorflow/session-host.js";
+
+/** What a host runs, and how. */
+export type HostSettings = OnnxSettings | TensorFlowSettings;
 
 /** Starts the thread. It does not keep the process alive while it has nothing to do.
  *  Throws "worker-failed" where the file that it runs is missing. */
-export function startWorkerSessionHost(settings: SessionSettings): SessionHost {
+export function startWorkerSessionHost(settings: HostSettings): SessionHost {
   const url = import.meta.url.endsWith(".ts")
     ? new URL("./host-worker-source.mjs", import.meta.url)
     : new URL("./host-worker.js", import.meta.url);
   if (!existsSync(fileURLToPath(url)))
     throw engineError(
       "worker-failed",
-      `The file of the onnx engine's worker thread, ${fileURLToPath(url)}, is missing, as happens when the package is bundled. Keep @lejepa/engine external to the bundle, or pass thread: "main".`,
+      `The file of the ${settings.engine} engine's worker thread, ${fileURLToPath(url)}, is missing, as happens when the package is bundled. Keep @lejepa/engine external to the bundle, or pass thread: "main".`,
     );
   const worker = new Worker(url, {
     workerData: settings,
@@ -36,7 +40,7 @@ export function startWorkerSessionHost(settings: SessionSettings): SessionHost {
   const fail = (why: string, cause?: unknown): void => {
     failure ??= engineError(
       "worker-failed",
-      `The onnx engine's worker thread stopped: ${why}. Pass thread: "main" to createEngine to see the fault in this thread.`,
+      `The ${settings.engine} engine's worker thread stopped: ${why}. Pass thread: "main" to createEngine to see the fault in this thread.`,
       { cause },
     );
     for (const { reject } of waiting.values()) reject(failure);
@@ -70,7 +74,8 @@ export function startWorkerSessionHost(settings: SessionSettings): SessionHost {
   return {
     open: (model, ports) => call("open", [model, ports]),
     close: (session) => call("close", [session]),
-    createState: (tensors) => call("createState", [tensors], buffersOf(tensors)),
+    createState: (tensors, sessions) =>
+      call("createState", [tensors, sessions], buffersOf(tensors)),
     run: (session, state, feeds) => {
       const own = feeds.map(ownFeed);
       return call("run", [session, state, own], own.flatMap(movable));

@@ -1,3 +1,4 @@
+import { engineNames, type EngineName } from "@lejepa/engine";
 import { LejepaError } from "@lejepa/ops";
 import { checkViewSpec, type TransformSpec, type ViewSpec } from "@lejepa/data";
 import { z } from "zod";
@@ -49,7 +50,7 @@ export interface TrainConfig {
   /** Every random draw of the run follows from it. */
   readonly seed: number;
   /** Which engine computes the steps. */
-  readonly engine: "auto" | "onnx" | "eager";
+  readonly engine: "auto" | EngineName;
   /** Threads that make views beside the main one; 0 makes them in the main one. */
   readonly workers: number;
   /** Steps between checkpoints; the last step always writes one. */
@@ -108,7 +109,7 @@ const fields = {
   finalFraction: between(0, 1),
   weightDecay: between(0, Infinity),
   seed: z.int({ error: "a whole number" }),
-  engine: oneOf("auto", "onnx", "eager"),
+  engine: oneOf("auto", ...engineNames),
   workers: whole(0),
   checkpointEvery: whole(1),
   probe: z.boolean({ error: "true or false" }),

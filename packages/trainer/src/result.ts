@@ -1,3 +1,5 @@
+import type { EngineName } from "@lejepa/engine";
+
 /** Accuracies of a frozen encoder on the test set, fractions 0 to 1. */
 export interface ProbeAccuracies {
   /** Linear probe: see `linearProbe` of @lejepa/eval. */
@@ -30,7 +32,7 @@ export interface TrainResult {
   /** Wall time of this session. */
   readonly seconds: number;
   /** Which engine ran. */
-  readonly engine: "onnx" | "eager";
+  readonly engine: EngineName;
   /** What it ran on, for a person. */
   readonly engineDescription: string;
   /** The step of the checkpoint that this session began at; null for a new run. */

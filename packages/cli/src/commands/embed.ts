@@ -1,7 +1,7 @@
 import { rename, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { datasetNames } from "@lejepa/data";
-import { createEngine } from "@lejepa/engine";
+import { createEngine, engineNames, type EngineName } from "@lejepa/engine";
 import { embedRun, makeFolder, openRun } from "@lejepa/trainer";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { dump } from "npyjs";
@@ -15,7 +15,7 @@ interface EmbedFlags {
   folder?: string;
   split: "train" | "test";
   out: string;
-  engine: "auto" | "onnx" | "eager";
+  engine: "auto" | EngineName;
   json?: true;
 }
 
@@ -37,7 +37,7 @@ export function addEmbedCommand(program: Command): void {
     )
     .addOption(
       new Option("--engine <name>", "what computes")
-        .choices(["auto", "onnx", "eager"])
+        .choices(["auto", ...engineNames])
         .default("auto"),
     )
     .option("--json", "print one JSON object as the last line of standard output")

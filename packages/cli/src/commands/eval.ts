@@ -1,5 +1,5 @@
 import { datasetNames, type Dataset } from "@lejepa/data";
-import { createEngine } from "@lejepa/engine";
+import { createEngine, engineNames, type EngineName } from "@lejepa/engine";
 import { knnProbe, linearProbe } from "@lejepa/eval";
 import { embedRun, labelled, openRun } from "@lejepa/trainer";
 import { Option, type Command } from "commander";
@@ -14,7 +14,7 @@ interface EvalFlags {
   dataset: string;
   folder?: string;
   probe?: keyof typeof probes;
-  engine: "auto" | "onnx" | "eager";
+  engine: "auto" | EngineName;
   json?: true;
 }
 
@@ -36,7 +36,7 @@ export function addEvalCommand(program: Command): void {
     )
     .addOption(
       new Option("--engine <name>", "what computes")
-        .choices(["auto", "onnx", "eager"])
+        .choices(["auto", ...engineNames])
         .default("auto"),
     )
     .option("--json", "print one JSON object as the last line of standard output")

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { encoderNames } from "@lejepa/encoders";
+import { engineNames } from "@lejepa/engine";
 import { mnistPreset, train, type TrainConfigInput } from "@lejepa/trainer";
 import { Option, type Command } from "commander";
 import { numberBetween, positiveNumber, wholeNumber } from "../arguments.js";
@@ -44,8 +45,7 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
     .addOption(
       new Option("--engine <name>", `what computes the steps ${preset("engine")}`).choices([
         "auto",
-        "onnx",
-        "eager",
+        ...engineNames,
       ]),
     )
     .option(

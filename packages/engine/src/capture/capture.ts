@@ -5,7 +5,7 @@ import { withBackend } from "../active-backend.js";
 import { engineError } from "../engine-error.js";
 import type { Step } from "../engine.js";
 import { newValue, type Graph, type Literal, type Port, type Value } from "../graph/graph.js";
-import type { LoweringTable } from "../lower.js";
+import type { LoweringTarget } from "../lower.js";
 import { checkStepResult } from "../step-result.js";
 import type { ResolvedInput } from "../step-values.js";
 import { CallSite } from "./call-site.js";
@@ -26,11 +26,11 @@ export function capture(
   step: Step,
   state: HostTensors,
   inputs: readonly ResolvedInput[],
-  table: LoweringTable,
+  target: LoweringTarget,
 ): Graph {
-  registerRecorderKernels(table);
-  const first = trace(step, state, inputs, table);
-  compareTraces(first, trace(step, state, inputs, table));
+  registerRecorderKernels(target);
+  const first = trace(step, state, inputs, target);
+  compareTraces(first, trace(step, state, inputs, target));
   const literals = new Map<Value, Literal>();
   for (const event of first.events)
     if (event.kind === "literal") literals.set(event.recorded.value, event.recorded.literal);
@@ -47,18 +47,19 @@ function trace(
   step: Step,
   state: HostTensors,
   inputs: readonly ResolvedInput[],
-  table: LoweringTable,
+  target: LoweringTarget,
 ): Trace {
-  const recorder = new Recorder(table);
-  tf.registerBackend(recorderName, () => recorder, 0);
+  const recorder = new Recorder(target);
+  const name = recorderName(target);
+  tf.registerBackend(name, () => recorder, 0);
   try {
-    return withBackend(recorderName, () =>
+    return withBackend(name, () =>
       withoutVariables(recorder, () => tidily(() => record(recorder, step, state, inputs))),
     );
   } catch (error) {
-    throw recorder.refusal ?? explained(error);
+    throw recorder.refusal ?? explained(error, target);
   } finally {
-    tf.removeBackend(recorderName);
+    tf.removeBackend(name);
   }
 }
 
@@ -130,7 +131,7 @@ function withoutVariables<R>(recorder: Recorder, body: () => R): R {
 }
 
 /** tfjs refuses kernels that it has never heard of on a backend; the rest are the step's own exceptions. */
-function explained(error: unknown): unknown {
+function explained(error: unknown, { engine }: LoweringTarget): unknown {
   const kernel = /Kernel '(.+?)' not registered/.exec(
     (error as Error | undefined)?.message ?? "",
   )?.[1];
@@ -140,7 +141,7 @@ function explained(error: unknown): unknown {
   });
   return engineError(
     "unsupported-kernel",
-    `The onnx engine has no lowering for the kernel ${kernel}, called at ${String(site)}; write it in tfjs-core operations, or run the step on the "eager" engine.`,
+    `The ${engine} engine has no lowering for the kernel ${kernel}, called at ${String(site)}; write it in tfjs-core operations, or run the step on the "eager" engine.`,
     { cause: error },
   );
 }

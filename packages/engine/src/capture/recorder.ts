@@ -12,12 +12,13 @@ import {
 import type { LejepaError } from "@lejepa/ops";
 import { engineError } from "../engine-error.js";
 import { literalOf, newValue, type GraphNode, type Literal, type Value } from "../graph/graph.js";
-import { asList, lowerKernel, type LoweringTable } from "../lower.js";
+import { asList, lowerKernel, type LoweringTarget } from "../lower.js";
 import { OnnxBuilder } from "../onnx/builder.js";
 import { CallSite } from "./call-site.js";
 
-/** The name it is registered under while a step is being captured, and at no other time. */
-export const recorderName = "lejepa-capture";
+/** The name it is registered under while a step is being captured, and at no other time. One for each engine, as their
+ *  tables differ in the composite kernels that they know as one. */
+export const recorderName = ({ engine }: LoweringTarget): string => `lejepa-capture-${engine}`;
 
 /** A constant that the step made from numbers. */
 export interface RecordedLiteral {
@@ -41,7 +42,7 @@ export class Recorder extends KernelBackend {
 
   readonly #literals = new WeakMap<Value, Literal>();
 
-  constructor(private readonly table: LoweringTable) {
+  constructor(private readonly target: LoweringTarget) {
     super();
   }
 
@@ -63,7 +64,7 @@ export class Recorder extends KernelBackend {
       if (literal) g.know(value, literal);
     }
     const results = this.#refusing(() =>
-      lowerKernel(this.table, { op, attributes, site }, operands, g),
+      lowerKernel(this.target, { op, attributes, site }, operands, g),
     );
     const outputs = asList(results).map(({ shape, dtype }) => newValue(shape, dtype));
     this.events.push({
@@ -212,12 +213,13 @@ export class Recorder extends KernelBackend {
 }
 
 /** Points every kernel of the table at whichever recorder is active. */
-export function registerRecorderKernels(table: LoweringTable): void {
-  for (const kernelName of Object.keys(table))
-    if (!getKernel(kernelName, recorderName))
+export function registerRecorderKernels(target: LoweringTarget): void {
+  const backendName = recorderName(target);
+  for (const kernelName of Object.keys(target.table))
+    if (!getKernel(kernelName, backendName))
       registerKernel({
         kernelName,
-        backendName: recorderName,
+        backendName,
         kernelFunc: ({ inputs, attrs, backend }) =>
           (backend as Recorder).record(kernelName, inputs, attrs ?? {}),
       });

@@ -39,8 +39,8 @@ import {
 import { blockedFilterGradient } from "./blocked-filter-gradient.js";
 import { activate } from "./fused-activation.js";
 import { kernel, refuse } from "./kernel.js";
+import { exactWindow, reached, unreached, type Window } from "./window.js";
 
-export type Window = backend_util.Conv2DInfo;
 type Four = [number, number, number, number];
 
 interface Geometry {
@@ -113,10 +113,6 @@ function columnsOf(g: OnnxBuilder, x: Value, window: Window): Value {
   return g.reshape(rowsAt(g, x, places), shape);
 }
 
-function convolve(g: OnnxBuilder, x: Value, filter: Value, window: Window): Value {
-  return blockedConvolution(g, x, filter, window) ?? gatheredConvolution(g, x, filter, window);
-}
-
 function gatheredConvolution(g: OnnxBuilder, x: Value, filter: Value, window: Window): Value {
   const columns = columnsOf(g, x, window);
   const matrix = g.reshape(filter, [columns.shape[1]!, window.outChannels]);
@@ -185,13 +181,6 @@ const tapsOf = (phase: number, taps: number, stride: number, dilation: number, p
   Array.from({ length: taps }, (_, i) => i).filter(
     (i) => (((phase + pad - i * dilation) % stride) + stride) % stride === 0,
   );
-
-function inputGradient(g: OnnxBuilder, given: Value, filter: Value, window: Window): Value {
-  const dy = withinWindow(g, given, window);
-  return (
-    blockedInputGradient(g, dy, filter, window) ?? gatheredInputGradient(g, dy, filter, window)
-  );
-}
 
 /** tf.conv2dTranspose takes a dy that is larger than the convolution's result would be; tfjs reads its first rows and
  *  columns. */
@@ -337,105 +326,158 @@ function depthwiseFilterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Wi
   return g.reshape(sums, window.filterShape);
 }
 
-export const convolution = {
-  Conv2D: kernel<Conv2DInputs, Conv2DAttrs>(
-    ({ x, filter }, { strides, pad, dataFormat, dilations, dimRoundingMode }, g) => {
-      const geometry = { strides, dilations, dimRoundingMode };
-      if (dataFormat !== "NCHW")
-        return convolve(g, x, filter, windowOf(x.shape, filter.shape, { ...geometry, pad }));
-      const last = toLast(g, x);
-      const window = windowOf(last.shape, filter.shape, { ...geometry, pad: padLast(pad) });
-      return toFirst(g, convolve(g, last, filter, window));
-    },
-  ),
-  Conv2DBackpropInput: kernel<Conv2DBackpropInputInputs, Conv2DBackpropInputAttrs>(
-    ({ dy, filter }, { strides, pad, dataFormat, dimRoundingMode, inputShape }, g) => {
-      const geometry = { strides, dimRoundingMode };
-      if (dataFormat !== "NCHW") {
-        const window = windowOf(inputShape, filter.shape, { ...geometry, pad });
-        return inputGradient(g, dy, filter, window);
-      }
-      const shape = shapeLast(inputShape);
-      const window = windowOf(shape, filter.shape, { ...geometry, pad: padLast(pad) });
-      return toFirst(g, inputGradient(g, toLast(g, dy), filter, window));
-    },
-  ),
-  Conv2DBackpropFilter: kernel<Conv2DBackpropFilterInputs, Conv2DBackpropFilterAttrs>(
-    ({ x, dy }, { strides, pad, dataFormat, dimRoundingMode, filterShape }, g) => {
-      const geometry = { strides, dimRoundingMode };
-      if (dataFormat !== "NCHW")
-        return filterGradient(g, x, dy, windowOf(x.shape, filterShape, { ...geometry, pad }));
-      const last = toLast(g, x);
-      const window = windowOf(last.shape, filterShape, { ...geometry, pad: padLast(pad) });
-      return filterGradient(g, last, toLast(g, dy), window);
-    },
-  ),
-  FusedConv2D: kernel<FusedConv2DInputs, FusedConv2DAttrs>(
-    (
-      { x, filter, bias, preluActivationWeights },
-      { strides, pad, dataFormat, dilations, dimRoundingMode, activation, leakyreluAlpha },
-      g,
-    ) => {
-      const geometry = { strides, dilations, dimRoundingMode };
-      const first = dataFormat === "NCHW";
-      const last = first ? toLast(g, x) : x;
-      const window = windowOf(last.shape, filter.shape, {
-        ...geometry,
-        pad: first ? padLast(pad) : pad,
-      });
-      const y = convolve(g, last, filter, window);
-      // One number for each channel is meant for the channels, wherever they are; the rest broadcasts.
-      const perChannel = (row: Value | undefined): Value | undefined =>
-        first && row?.shape.length === 1 ? g.reshape(row, [row.shape[0]!, 1, 1]) : row;
-      const result = first ? toFirst(g, y) : y;
-      const shift = perChannel(bias);
-      const sum = shift ? g.add(result, shift) : result;
-      return activate(g, sum, activation, perChannel(preluActivationWeights), leakyreluAlpha);
-    },
-  ),
-  DepthwiseConv2dNative: kernel<DepthwiseConv2dNativeInputs, DepthwiseConv2dNativeAttrs>(
-    ({ x, filter }, { strides, pad, dataFormat, dilations, dimRoundingMode }, g) => {
-      channelsLastOnly("DepthwiseConv2dNative", dataFormat);
+/** How an engine computes convolutions, channels last. */
+export interface ConvolutionMethods {
+  /** x [N, H, W, C], filter [kh, kw, C, O] -> y */
+  readonly convolve: (g: OnnxBuilder, x: Value, filter: Value, window: Window) => Value;
+  /** dy of the window's output shape -> dx */
+  readonly inputGradient: (g: OnnxBuilder, dy: Value, filter: Value, window: Window) => Value;
+  /** -> gradient of the filter */
+  readonly filterGradient: (g: OnnxBuilder, x: Value, dy: Value, window: Window) => Value;
+  /** x [N, H, W, C], filter [kh, kw, C, Q] -> y [N, H', W', C Q] */
+  readonly depthwise: (g: OnnxBuilder, x: Value, filter: Value, window: Window) => Value;
+  readonly depthwiseInputGradient: (
+    g: OnnxBuilder,
+    dy: Value,
+    filter: Value,
+    window: Window,
+  ) => Value;
+  readonly depthwiseFilterGradient: (g: OnnxBuilder, x: Value, dy: Value, window: Window) => Value;
+}
+
+/** The rows of all convolutions, by the given methods, which meet exact windows only. */
+export const convolutionRows = (methods: ConvolutionMethods) => {
+  const convolve: ConvolutionMethods["convolve"] = (g, x, filter, window) =>
+    methods.convolve(g, reached(g, x, window), filter, exactWindow(window));
+  const inputGradient: ConvolutionMethods["inputGradient"] = (g, given, filter, window) => {
+    const dy = withinWindow(g, given, window);
+    return unreached(g, methods.inputGradient(g, dy, filter, exactWindow(window)), window);
+  };
+  const filterGradient: ConvolutionMethods["filterGradient"] = (g, x, dy, window) =>
+    methods.filterGradient(g, reached(g, x, window), dy, exactWindow(window));
+  const depthwise: ConvolutionMethods["depthwise"] = (g, x, filter, window) =>
+    methods.depthwise(g, reached(g, x, window), filter, exactWindow(window));
+  const depthwiseInputGradient: ConvolutionMethods["inputGradient"] = (g, dy, filter, window) =>
+    unreached(g, methods.depthwiseInputGradient(g, dy, filter, exactWindow(window)), window);
+  const depthwiseFilterGradient: ConvolutionMethods["filterGradient"] = (g, x, dy, window) =>
+    methods.depthwiseFilterGradient(g, reached(g, x, window), dy, exactWindow(window));
+  return {
+    Conv2D: kernel<Conv2DInputs, Conv2DAttrs>(
+      ({ x, filter }, { strides, pad, dataFormat, dilations, dimRoundingMode }, g) => {
+        const geometry = { strides, dilations, dimRoundingMode };
+        if (dataFormat !== "NCHW")
+          return convolve(g, x, filter, windowOf(x.shape, filter.shape, { ...geometry, pad }));
+        const last = toLast(g, x);
+        const window = windowOf(last.shape, filter.shape, { ...geometry, pad: padLast(pad) });
+        return toFirst(g, convolve(g, last, filter, window));
+      },
+    ),
+    Conv2DBackpropInput: kernel<Conv2DBackpropInputInputs, Conv2DBackpropInputAttrs>(
+      ({ dy, filter }, { strides, pad, dataFormat, dimRoundingMode, inputShape }, g) => {
+        const geometry = { strides, dimRoundingMode };
+        if (dataFormat !== "NCHW") {
+          const window = windowOf(inputShape, filter.shape, { ...geometry, pad });
+          return inputGradient(g, dy, filter, window);
+        }
+        const shape = shapeLast(inputShape);
+        const window = windowOf(shape, filter.shape, { ...geometry, pad: padLast(pad) });
+        return toFirst(g, inputGradient(g, toLast(g, dy), filter, window));
+      },
+    ),
+    Conv2DBackpropFilter: kernel<Conv2DBackpropFilterInputs, Conv2DBackpropFilterAttrs>(
+      ({ x, dy }, { strides, pad, dataFormat, dimRoundingMode, filterShape }, g) => {
+        const geometry = { strides, dimRoundingMode };
+        if (dataFormat !== "NCHW")
+          return filterGradient(g, x, dy, windowOf(x.shape, filterShape, { ...geometry, pad }));
+        const last = toLast(g, x);
+        const window = windowOf(last.shape, filterShape, { ...geometry, pad: padLast(pad) });
+        return filterGradient(g, last, toLast(g, dy), window);
+      },
+    ),
+    FusedConv2D: kernel<FusedConv2DInputs, FusedConv2DAttrs>(
+      (
+        { x, filter, bias, preluActivationWeights },
+        { strides, pad, dataFormat, dilations, dimRoundingMode, activation, leakyreluAlpha },
+        g,
+      ) => {
+        const geometry = { strides, dilations, dimRoundingMode };
+        const first = dataFormat === "NCHW";
+        const last = first ? toLast(g, x) : x;
+        const window = windowOf(last.shape, filter.shape, {
+          ...geometry,
+          pad: first ? padLast(pad) : pad,
+        });
+        const y = convolve(g, last, filter, window);
+        // One number for each channel is meant for the channels, wherever they are; the rest broadcasts.
+        const perChannel = (row: Value | undefined): Value | undefined =>
+          first && row?.shape.length === 1 ? g.reshape(row, [row.shape[0]!, 1, 1]) : row;
+        const result = first ? toFirst(g, y) : y;
+        const shift = perChannel(bias);
+        const sum = shift ? g.add(result, shift) : result;
+        return activate(g, sum, activation, perChannel(preluActivationWeights), leakyreluAlpha);
+      },
+    ),
+    DepthwiseConv2dNative: kernel<DepthwiseConv2dNativeInputs, DepthwiseConv2dNativeAttrs>(
+      ({ x, filter }, { strides, pad, dataFormat, dilations, dimRoundingMode }, g) => {
+        channelsLastOnly("DepthwiseConv2dNative", dataFormat);
+        const geometry = { strides, pad, dilations, dimRoundingMode };
+        return depthwise(g, x, filter, windowOf(x.shape, filter.shape, geometry, "depthwise"));
+      },
+    ),
+    DepthwiseConv2dNativeBackpropInput: kernel<
+      DepthwiseConv2dNativeBackpropInputInputs,
+      DepthwiseConv2dNativeBackpropInputAttrs
+    >(({ dy, filter }, { strides, dilations, pad, dimRoundingMode, inputShape }, g) => {
       const geometry = { strides, pad, dilations, dimRoundingMode };
-      return depthwise(g, x, filter, windowOf(x.shape, filter.shape, geometry, "depthwise"));
-    },
-  ),
-  DepthwiseConv2dNativeBackpropInput: kernel<
-    DepthwiseConv2dNativeBackpropInputInputs,
-    DepthwiseConv2dNativeBackpropInputAttrs
-  >(({ dy, filter }, { strides, dilations, pad, dimRoundingMode, inputShape }, g) => {
-    const geometry = { strides, pad, dilations, dimRoundingMode };
-    const window = windowOf(inputShape, filter.shape, geometry, "depthwise");
-    return depthwiseInputGradient(g, dy, filter, window);
-  }),
-  DepthwiseConv2dNativeBackpropFilter: kernel<
-    DepthwiseConv2dNativeBackpropFilterInputs,
-    DepthwiseConv2dNativeBackpropFilterAttrs
-  >(({ x, dy }, { strides, dilations, pad, dimRoundingMode, filterShape }, g) => {
-    const geometry = { strides, pad, dilations, dimRoundingMode };
-    return depthwiseFilterGradient(g, x, dy, windowOf(x.shape, filterShape, geometry, "depthwise"));
-  }),
-  FusedDepthwiseConv2D: kernel<FusedDepthwiseConv2DInputs, FusedDepthwiseConv2DAttrs>(
-    (
-      { x, filter, bias, preluActivationWeights },
-      { strides, pad, dataFormat, dilations, dimRoundingMode, activation, leakyreluAlpha },
-      g,
-    ) => {
-      channelsLastOnly("FusedDepthwiseConv2D", dataFormat);
+      const window = windowOf(inputShape, filter.shape, geometry, "depthwise");
+      return depthwiseInputGradient(g, dy, filter, window);
+    }),
+    DepthwiseConv2dNativeBackpropFilter: kernel<
+      DepthwiseConv2dNativeBackpropFilterInputs,
+      DepthwiseConv2dNativeBackpropFilterAttrs
+    >(({ x, dy }, { strides, dilations, pad, dimRoundingMode, filterShape }, g) => {
       const geometry = { strides, pad, dilations, dimRoundingMode };
-      const window = windowOf(x.shape, filter.shape, geometry, "depthwise");
-      const y = depthwise(g, x, filter, window);
-      const sum = bias ? g.add(y, bias) : y;
-      return activate(g, sum, activation, preluActivationWeights, leakyreluAlpha);
-    },
-  ),
-  Conv3D: refuse("use two-dimensional convolutions"),
-  Conv3DBackpropFilterV2: refuse("use two-dimensional convolutions"),
-  Conv3DBackpropInputV2: refuse("use two-dimensional convolutions"),
-  Dilation2D: refuse("use max pooling"),
-  Dilation2DBackpropInput: refuse("use max pooling"),
-  Dilation2DBackpropFilter: refuse("use max pooling"),
+      return depthwiseFilterGradient(
+        g,
+        x,
+        dy,
+        windowOf(x.shape, filterShape, geometry, "depthwise"),
+      );
+    }),
+    FusedDepthwiseConv2D: kernel<FusedDepthwiseConv2DInputs, FusedDepthwiseConv2DAttrs>(
+      (
+        { x, filter, bias, preluActivationWeights },
+        { strides, pad, dataFormat, dilations, dimRoundingMode, activation, leakyreluAlpha },
+        g,
+      ) => {
+        channelsLastOnly("FusedDepthwiseConv2D", dataFormat);
+        const geometry = { strides, pad, dilations, dimRoundingMode };
+        const window = windowOf(x.shape, filter.shape, geometry, "depthwise");
+        const y = depthwise(g, x, filter, window);
+        const sum = bias ? g.add(y, bias) : y;
+        return activate(g, sum, activation, preluActivationWeights, leakyreluAlpha);
+      },
+    ),
+    Conv3D: refuse("use two-dimensional convolutions"),
+    Conv3DBackpropFilterV2: refuse("use two-dimensional convolutions"),
+    Conv3DBackpropInputV2: refuse("use two-dimensional convolutions"),
+    Dilation2D: refuse("use max pooling"),
+    Dilation2DBackpropInput: refuse("use max pooling"),
+    Dilation2DBackpropFilter: refuse("use max pooling"),
+  };
 };
+
+/** By operators of onnxruntime. */
+export const convolution = convolutionRows({
+  convolve: (g, x, filter, window) =>
+    blockedConvolution(g, x, filter, window) ?? gatheredConvolution(g, x, filter, window),
+  inputGradient: (g, dy, filter, window) =>
+    blockedInputGradient(g, dy, filter, window) ?? gatheredInputGradient(g, dy, filter, window),
+  filterGradient,
+  depthwise,
+  depthwiseInputGradient,
+  depthwiseFilterGradient,
+});
 
 function channelsLastOnly(kernelName: string, dataFormat: string | undefined): void {
   if (dataFormat === "NCHW")

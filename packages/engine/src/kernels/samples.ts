@@ -167,6 +167,7 @@ const geometries: readonly Geometry[] = [
   // The filter's gradient runs over blocks of images: whole ones and parts, one band of positions and several.
   ["a block and a part of images", [20, 5, 4, 32], [3, 3, 32, 16], [2, 2], "same"],
   ["blocks of images, few channels", [16, 6, 7, 3], [4, 3, 3, 32], [2, 2], 1],
+  ["columns that no output reaches", [2, 7, 9, 4], [6, 1, 4, 8], [1, 1], 1],
   ["images in part of a block, channels between blocks", [4, 4, 5, 20], [3, 3, 20, 24], [1, 1], 1],
   ["many positions", [4, 20, 18, 3], [3, 3, 3, 16], [1, 1], "same"],
   ["many positions, by two, rows left over", [4, 42, 38, 2], [3, 2, 2, 16], [2, 2], "valid"],

@@ -7,6 +7,7 @@ import { convolution } from "./convolution.js";
 import { creation } from "./creation.js";
 import { activation, elementwise } from "./elementwise.js";
 import { indexing } from "./indexing.js";
+import type { LoweringTarget } from "../lower.js";
 import type { Row } from "./kernel.js";
 import { matMuls } from "./mat-mul.js";
 import { normalization } from "./normalization.js";
@@ -43,3 +44,6 @@ const rows = {
 } satisfies Record<KernelName, Row>;
 
 export const loweringTable: Readonly<Record<string, Row>> = rows;
+
+/** Lowering for onnxruntime. */
+export const onnxTarget: LoweringTarget = { engine: "onnx", table: loweringTable };

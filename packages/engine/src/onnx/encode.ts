@@ -8,6 +8,7 @@ import {
   type Literal,
   type Value,
 } from "../graph/graph.js";
+import { bytesOf } from "../graph/literal-bytes.js";
 import { microsoft } from "./builder.js";
 import { nchwc } from "./nchwc.js";
 import { attributeType, dataType, modelMessage } from "./onnx-messages.js";
@@ -50,7 +51,7 @@ export function encode(graph: Graph): Uint8Array {
   const expansions: object[] = [];
   const scalars = new Map<string, string>();
   const write = (name: string, literal: Literal, shape: readonly number[], dtype: DType): void => {
-    const rawData = bytesOf(literal, sizeOf(shape), dtype);
+    const rawData = bytesOf(literal, shape, dtype);
     initializers.push({ dims: shape, dataType: dataType[dtype], name, rawData });
   };
   for (const [value, literal] of graph.literals) {
@@ -116,17 +117,4 @@ function attribute(name: string, value: unknown): object {
   if (typeof value === "object" && value !== null && "dtype" in value)
     return { name, i: dataType[value.dtype as DType], type: attributeType.int };
   throw new Error(`The attribute ${name} = ${String(value)} has no form in ONNX.`);
-}
-
-/** Elements in ONNX's raw form: little-endian, bool as one byte. */
-function bytesOf(literal: Literal, size: number, dtype: DType): Uint8Array {
-  const at = (i: number): number => ("uniform" in literal ? literal.uniform : literal.dense[i]!);
-  const array = {
-    float32: () => Float32Array.from({ length: size }, (_, i) => at(i)),
-    float64: () => Float64Array.from({ length: size }, (_, i) => at(i)),
-    int32: () => Int32Array.from({ length: size }, (_, i) => at(i)),
-    int64: () => BigInt64Array.from({ length: size }, (_, i) => BigInt(at(i))),
-    bool: () => Uint8Array.from({ length: size }, (_, i) => (at(i) ? 1 : 0)),
-  }[dtype]();
-  return new Uint8Array(array.buffer);
 }

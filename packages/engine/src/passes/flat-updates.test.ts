@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { capture } from "../capture/capture.js";
 import type { Step } from "../engine.js";
 import type { Graph } from "../graph/graph.js";
-import { loweringTable } from "../kernels/table.js";
+import { onnxTarget } from "../kernels/table.js";
 import { lower } from "../lower.js";
 import { encode } from "../onnx/encode.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
@@ -50,7 +50,7 @@ function graphOf(
     });
     return after(next, given);
   };
-  return capture(step, state, inputs, loweringTable);
+  return capture(step, state, inputs, onnxTarget);
 }
 
 const updates = ({ nodes }: Graph): number[] =>
@@ -58,7 +58,7 @@ const updates = ({ nodes }: Graph): number[] =>
 
 async function evaluate(captured: Graph): Promise<Record<string, number[]>> {
   const { InferenceSession, Tensor } = await loadOnnxRuntime();
-  const graph = lower(captured, loweringTable);
+  const graph = lower(captured, onnxTarget);
   const session = await InferenceSession.create(encode(graph), { logSeverityLevel: 3 });
   const feeds = Object.fromEntries(
     graph.inputs.map(({ name, value: { shape } }, i) => {
@@ -135,6 +135,6 @@ test("updates by other scalars stay apart", () => {
   };
   const tensor = { shape: [3], data: Float32Array.of(1, 2, 3) };
   const state = { a: tensor, b: tensor, c: tensor, d: tensor };
-  const graph = capture(step, state, inputs, loweringTable);
+  const graph = capture(step, state, inputs, onnxTarget);
   expect(updates(runPasses(graph, [flatUpdates]))).toEqual([6, 6]);
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Graph, Shape, Value } from "../graph/graph.js";
 import { newValue } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
-import { loweringTable } from "../kernels/table.js";
+import { onnxTarget } from "../kernels/table.js";
 import { lower } from "../lower.js";
 import { OnnxBuilder } from "../onnx/builder.js";
 import { probeBlockSize } from "../onnx/block-size.js";
@@ -692,7 +692,7 @@ describe("masks from results", () => {
   test("step(x) beside relu(x) becomes step(relu(x))", async () => {
     const graph = captured(0, "no shift");
     expect(maskOf(graph)).toBe("Relu");
-    const lowered = (each: Graph) => evaluate(lower(each, loweringTable));
+    const lowered = (each: Graph) => evaluate(lower(each, onnxTarget));
     const wanted = await lowered(graph);
     expect(wanted).toEqual([0, 0, 0, 0.5]);
     expect(await lowered(runPasses(graph, [masksFromResults]))).toEqual(wanted);

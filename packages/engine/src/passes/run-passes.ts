@@ -1,6 +1,6 @@
 import type { Graph } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
-import { lower, type LoweringTable } from "../lower.js";
+import { lower, type LoweringTarget } from "../lower.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { constantFolding } from "./constant-folding.js";
@@ -26,7 +26,7 @@ const capturedPasses: readonly Pass[] = [
 ];
 
 /** Over the ONNX operators. The second round simplifies what the late broadcasts left. */
-const onnxPasses = (blockSize?: number): readonly Pass[] => [
+export const onnxPasses = (blockSize?: number): readonly Pass[] => [
   uniformConstants,
   identities,
   lateBroadcasts,
@@ -47,6 +47,18 @@ const onnxPasses = (blockSize?: number): readonly Pass[] => [
   deadCode,
 ];
 
+/** Those that hold for any runtime: TensorFlow places and fuses operations itself when it loads a graph. */
+export const tensorflowPasses: readonly Pass[] = [
+  uniformConstants,
+  identities,
+  lateBroadcasts,
+  uniformConstants,
+  identities,
+  constantFolding,
+  commonSubexpressions,
+  deadCode,
+];
+
 /** Runs passes in order, checking the graph after each. */
 export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
   return passes.reduce((before, pass) => {
@@ -56,10 +68,16 @@ export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
   }, graph);
 }
 
-/** From the captured graph to the ONNX graph that runs; with convolutions in blocks of `blockSize` channels, if given. */
-export function compileGraph(captured: Graph, table: LoweringTable, blockSize?: number): Graph {
+/** From the captured graph to the graph that runs, rewritten by `passes` after the lowering; with convolutions in blocks
+ *  of `blockSize` channels, if given. */
+export function compileGraph(
+  captured: Graph,
+  target: LoweringTarget,
+  passes: readonly Pass[],
+  blockSize?: number,
+): Graph {
   verify(captured, "captured", "capture");
-  const onnx = lower(runPasses(captured, capturedPasses), table, blockSize);
-  verify(onnx, "onnx", "lowering");
-  return runPasses(onnx, onnxPasses(blockSize));
+  const lowered = lower(runPasses(captured, capturedPasses), target, blockSize);
+  verify(lowered, "onnx", "lowering");
+  return runPasses(lowered, passes);
 }

@@ -8,9 +8,9 @@ import { CallSite } from "../../src/capture/call-site.js";
 import { Recorder } from "../../src/capture/recorder.js";
 import { sizeOf, type Graph, type GraphNode, type Port } from "../../src/graph/graph.js";
 import type { DType, Literal, Value } from "../../src/graph/graph.js";
-import { loweringTable } from "../../src/kernels/table.js";
+import { onnxTarget } from "../../src/kernels/table.js";
 import { encode } from "../../src/onnx/encode.js";
-import { compileGraph } from "../../src/passes/run-passes.js";
+import { compileGraph, onnxPasses } from "../../src/passes/run-passes.js";
 
 /** What onnxruntime-node's promises wrap: native calls that return when they are done. tfjs's synchronous reads need
  *  them. */
@@ -54,7 +54,7 @@ export class MaterialiseBackend extends Recorder {
 
   /** @param blockSize Channels in a block of the blocked layout, where it is to be used. */
   constructor(private readonly blockSize: number | undefined) {
-    super(loweringTable);
+    super(onnxTarget);
   }
 
   /** Forgets what was asked for so far. */
@@ -105,7 +105,9 @@ export class MaterialiseBackend extends Recorder {
 
   #run(target: Value): ArrayLike<number> {
     const { graph, feeds } = this.#graphOf(target);
-    const model = encode(withOwnType(compileGraph(graph, loweringTable, this.blockSize)));
+    const model = encode(
+      withOwnType(compileGraph(graph, onnxTarget, onnxPasses(this.blockSize), this.blockSize)),
+    );
     initOrt();
     const session = new binding.InferenceSession();
     session.loadModel(model.buffer, model.byteOffset, model.byteLength, sessionOptions);

@@ -1,0 +1,156 @@
+/** The part of a TensorFlow graph that one entry of a program is. Parts of several entries laid end to end, behind the
+ *  variables that they share, are the graph of the program. */
+import { port } from "../capture/port.js";
+import type { DType, Graph, Literal, Value } from "../graph/graph.js";
+import type { ModelPorts } from "../session-host.js";
+import { attribute, type Attribute } from "./attribute.js";
+import { writeNode } from "./operators.js";
+import { graphMessage } from "./saved-model-messages.js";
+
+/** Names of the nodes that a host feeds and fetches. State, inputs and outputs go by number, since TensorFlow restricts
+ *  the characters of a name. */
+export const nodeName = {
+  variable: (index: number) => `state/${index}`,
+  input: (entry: string, index: number) => `${entry}/input/${index}`,
+  output: (entry: string, index: number) => `${entry}/output/${index}`,
+  /** Fetched where an entry has no outputs. */
+  done: (entry: string) => `${entry}/done`,
+};
+
+interface NodeMessage {
+  readonly name: string;
+  readonly op: string;
+  readonly input: readonly string[];
+  readonly attr: Readonly<Record<string, Attribute>>;
+}
+
+/** Nodes as a GraphDef. */
+export const graphDef = (nodes: readonly NodeMessage[]): Uint8Array =>
+  graphMessage.encode({ node: nodes }).finish();
+
+export const message = (
+  name: string,
+  op: string,
+  input: readonly string[],
+  attr: NodeMessage["attr"],
+): NodeMessage => ({ name, op, input, attr });
+
+/** Nodes that hand on the memory of their first operand. */
+const aliases = new Set(["Reshape", "Identity", "Transpose", "Expand", "Slice", "Split"]);
+
+/** The nodes of a lowered graph, under names that begin with `entry`. The variables are numbered as in `state`. */
+export function graphFragment(
+  graph: Graph,
+  { entry, reads, writes, outputs }: ModelPorts,
+  state: readonly string[],
+  inputs: readonly string[],
+): Uint8Array {
+  const nodes: NodeMessage[] = [];
+  const names = new Map<Value, string>();
+  const constants = new Map<string, string>();
+  let count = 0;
+  const { type, shape } = attribute;
+  const add = (
+    name: string,
+    op: string,
+    operands: readonly string[],
+    attr: NodeMessage["attr"],
+  ) => {
+    nodes.push(message(name, op, operands, attr));
+    return name;
+  };
+  const constant = (literal: Literal, size: readonly number[], dtype: DType): string => {
+    const write = () =>
+      add(`${entry}/constant/${count++}`, "Const", [], {
+        dtype: type(dtype),
+        value: attribute.tensor(literal, size, dtype),
+      });
+    if (!("uniform" in literal)) return write();
+    const key = `${dtype} [${size.join()}] ${Object.is(literal.uniform, -0) ? "-0" : literal.uniform}`;
+    const name = constants.get(key) ?? write();
+    constants.set(key, name);
+    return name;
+  };
+  const nameOf = (value: Value): string => {
+    let name = names.get(value);
+    if (name === undefined) {
+      name = constant(graph.literals.get(value)!, value.shape, value.dtype);
+      names.set(value, name);
+    }
+    return name;
+  };
+
+  const fed = new Set<Value>();
+  const readNames: string[] = [];
+  for (const { name, value } of graph.inputs) {
+    const at = reads.findIndex((each) => port.state(each) === name);
+    if (at >= 0) {
+      const variable = state.indexOf(reads[at]!);
+      const read = `${entry}/read/${variable}`;
+      names.set(
+        value,
+        add(read, "ReadVariableOp", [nodeName.variable(variable)], { dtype: type(value.dtype) }),
+      );
+      readNames.push(read);
+      continue;
+    }
+    const index = inputs.findIndex((each) => port.input(each) === name);
+    fed.add(value);
+    names.set(
+      value,
+      add(nodeName.input(entry, index), "Placeholder", [], {
+        dtype: type(value.dtype),
+        shape: shape(value.shape),
+      }),
+    );
+  }
+  for (const node of graph.nodes) {
+    const results = writeNode(
+      node,
+      node.inputs.map((input) => nameOf(input!)),
+      {
+        node: (op, operands, attr) => add(`${entry}/${op}/${count++}`, op, operands, attr),
+        constant,
+        literal: (value) => {
+          const literal = value && graph.literals.get(value);
+          if (literal === undefined) return undefined;
+          return "uniform" in literal
+            ? Array.from({ length: value!.shape[0] ?? 1 }, () => literal.uniform)
+            : Array.from(literal.dense);
+        },
+      },
+    );
+    const list = typeof results === "string" ? [results] : results;
+    node.outputs.forEach((output, i) => names.set(output, list[i]!));
+    if (aliases.has(node.op) && fed.has(node.inputs[0]!))
+      for (const output of node.outputs) fed.add(output);
+  }
+
+  const made = (name: string): Value => graph.outputs.find((each) => each.name === name)!.value;
+  const assigned = writes.map((name) => {
+    const value = made(port.nextState(name));
+    const variable = state.indexOf(name);
+    // What was fed is the caller's memory, which a variable must not keep.
+    const next = fed.has(value)
+      ? add(`${entry}/copy/${variable}`, "DeepCopy", [nameOf(value)], { T: type(value.dtype) })
+      : nameOf(value);
+    return add(
+      `${entry}/assign/${variable}`,
+      "AssignVariableOp",
+      [nodeName.variable(variable), next, ...readNames.map((read) => `^${read}`)],
+      { dtype: type(value.dtype) },
+    );
+  });
+  const after = assigned.map((name) => `^${name}`);
+  outputs.forEach((name, index) => {
+    const value = made(port.output(name));
+    add(nodeName.output(entry, index), "Identity", [nameOf(value), ...after], {
+      T: type(value.dtype),
+    });
+  });
+  if (outputs.length === 0) {
+    const one = constant({ uniform: 1 }, [], "float32");
+    add(nodeName.done(entry), "Identity", [one, ...after], { T: type("float32") });
+  }
+  return graphDef(nodes);
+}

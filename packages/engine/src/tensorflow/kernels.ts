@@ -1,0 +1,330 @@
+/** Lowerings to TensorFlow's own operators, where those do what a tfjs kernel asks for in one piece. All other kernels
+ *  are lowered as for onnxruntime, and operators.ts turns what that writes into TensorFlow's nodes. */
+import type { LRNAttrs, LRNInputs, StepAttrs, StepInputs } from "@tensorflow/tfjs-core";
+import type { DType, Shape, Value } from "../graph/graph.js";
+import { convolutionRows } from "../kernels/convolution.js";
+import { kernel, unary, type Row } from "../kernels/kernel.js";
+import { poolingRows } from "../kernels/pooling.js";
+import type { Window } from "../kernels/window.js";
+import { loweringTable } from "../kernels/table.js";
+import type { LoweringTarget } from "../lower.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
+import { attribute, type Attribute } from "./attribute.js";
+import { tensorflow } from "./operators.js";
+
+const { float, int, ints, string, type } = attribute;
+
+type Attributes = Readonly<Record<string, Attribute>>;
+type Four = [number, number, number, number];
+
+/** One operator of TensorFlow's with one result. */
+const native = (
+  g: OnnxBuilder,
+  op: string,
+  inputs: readonly Value[],
+  shape: Shape,
+  dtype: DType,
+  attributes: Attributes = {},
+): Value => g.op(op, inputs, shape, dtype, attributes, tensorflow);
+
+const channelsLast = { data_format: string("NHWC") };
+
+const same = (op: string) => unary((x, g) => native(g, op, [x], x.shape, x.dtype));
+
+/** As TensorFlow names it: its own word for the padding where there is one. */
+function paddingName(window: Window): "VALID" | "SAME" | "EXPLICIT" {
+  const { top, bottom, left, right } = window.padInfo;
+  if ([top, bottom, left, right].every((zeros) => zeros === 0)) return "VALID";
+  const isSame = (
+    input: number,
+    output: number,
+    stride: number,
+    reach: number,
+    before: number,
+    after: number,
+  ): boolean => {
+    const total = Math.max((Math.ceil(input / stride) - 1) * stride + reach - input, 0);
+    const first = Math.floor(total / 2);
+    return output === Math.ceil(input / stride) && before === first && after === total - first;
+  };
+  const { strideHeight, strideWidth, effectiveFilterHeight, effectiveFilterWidth } = window;
+  return isSame(
+    window.inHeight,
+    window.outHeight,
+    strideHeight,
+    effectiveFilterHeight,
+    top,
+    bottom,
+  ) && isSame(window.inWidth, window.outWidth, strideWidth, effectiveFilterWidth, left, right)
+    ? "SAME"
+    : "EXPLICIT";
+}
+
+function windowAttributes(window: Window): Attributes {
+  const padding = paddingName(window);
+  const { top, bottom, left, right } = window.padInfo;
+  return {
+    strides: ints([1, window.strideHeight, window.strideWidth, 1]),
+    padding: string(padding),
+    explicit_paddings: ints(padding === "EXPLICIT" ? [0, 0, top, bottom, left, right, 0, 0] : []),
+    ...channelsLast,
+  };
+}
+
+const shapeOf = (g: OnnxBuilder, shape: Shape): Value => g.dense(shape, [shape.length], "int32");
+
+const isDilated = ({ dilationHeight, dilationWidth }: Window): boolean =>
+  dilationHeight > 1 || dilationWidth > 1;
+
+/** The filter with zeros between its taps, and the window of such a filter: TensorFlow's gradients on the CPU, and all
+ *  of its depthwise convolutions, know no dilation. */
+function spread(g: OnnxBuilder, filter: Value, window: Window): Value {
+  if (!isDilated(window)) return filter;
+  const [h, w, c, o] = filter.shape as Four;
+  const { dilationHeight: y, dilationWidth: x } = window;
+  const none = [0, 0] as const;
+  const taps = g.pad(
+    g.reshape(filter, [h, 1, w, 1, c, o]),
+    [none, [0, y - 1], none, [0, x - 1], none, none],
+    g.uniform(0),
+  );
+  return g.slice(
+    g.reshape(taps, [h * y, w * x, c, o]),
+    [0, 0, 0, 0],
+    [window.effectiveFilterHeight, window.effectiveFilterWidth, c, o],
+  );
+}
+
+/** The shape of a spread filter. */
+const spreadShape = ({
+  effectiveFilterHeight,
+  effectiveFilterWidth,
+  filterShape,
+}: Window): Four => [effectiveFilterHeight, effectiveFilterWidth, filterShape[2], filterShape[3]];
+
+/** Back from the gradient of a spread filter to that of its taps. */
+function gathered(g: OnnxBuilder, gradient: Value, window: Window): Value {
+  if (!isDilated(window)) return gradient;
+  return g.slice(
+    gradient,
+    [0, 0, 0, 0],
+    [...gradient.shape],
+    [window.dilationHeight, window.dilationWidth, 1, 1],
+  );
+}
+
+function gradients(input: string, filter: string) {
+  return {
+    inputGradient: (g: OnnxBuilder, dy: Value, weights: Value, window: Window): Value => {
+      const operands = [shapeOf(g, window.inShape), spread(g, weights, window), dy];
+      const attributes = { T: type("float32"), ...windowAttributes(window) };
+      return native(g, input, operands, window.inShape, "float32", attributes);
+    },
+    filterGradient: (g: OnnxBuilder, x: Value, dy: Value, window: Window): Value => {
+      const shape = spreadShape(window);
+      const operands = [x, shapeOf(g, shape), dy];
+      const gradient = native(g, filter, operands, shape, "float32", windowAttributes(window));
+      return gathered(g, gradient, window);
+    },
+  };
+}
+
+const full = gradients("Conv2DBackpropInput", "Conv2DBackpropFilter");
+const depthwise = gradients(
+  "DepthwiseConv2dNativeBackpropInput",
+  "DepthwiseConv2dNativeBackpropFilter",
+);
+
+const convolution = convolutionRows({
+  convolve: (g, x, filter, window) =>
+    native(g, "Conv2D", [x, filter], window.outShape, "float32", {
+      ...windowAttributes(window),
+      dilations: ints([1, window.dilationHeight, window.dilationWidth, 1]),
+    }),
+  ...full,
+  depthwise: (g, x, filter, window) =>
+    native(
+      g,
+      "DepthwiseConv2dNative",
+      [x, spread(g, filter, window)],
+      window.outShape,
+      "float32",
+      windowAttributes(window),
+    ),
+  depthwiseInputGradient: depthwise.inputGradient,
+  depthwiseFilterGradient: depthwise.filterGradient,
+});
+
+const poolAttributes = (window: Window): Attributes => ({
+  ksize: ints([1, window.filterHeight, window.filterWidth, 1]),
+  strides: ints([1, window.strideHeight, window.strideWidth, 1]),
+});
+
+/** x with the window's padding around it, and the attributes of a window that needs none; or x as it is, where
+ *  TensorFlow has a word for the padding. */
+function padded(
+  g: OnnxBuilder,
+  x: Value,
+  window: Window,
+  value: number,
+): { readonly x: Value; readonly attributes: Attributes } {
+  const name = paddingName(window);
+  const attributes = poolAttributes(window);
+  if (name !== "EXPLICIT") return { x, attributes: { ...attributes, padding: string(name) } };
+  const { top, bottom, left, right } = window.padInfo;
+  const none = [0, 0] as const;
+  return {
+    x: g.pad(x, [none, [top, bottom], [left, right], none], g.uniform(value)),
+    attributes: { ...attributes, padding: string("VALID") },
+  };
+}
+
+/** The gradient of an image from that of the image with its padding. */
+function unpadded(g: OnnxBuilder, x: Value, window: Window): Value {
+  if (paddingName(window) !== "EXPLICIT") return x;
+  const { top, left } = window.padInfo;
+  const { batchSize, inHeight, inWidth, inChannels } = window;
+  return g.slice(x, [0, top, left, 0], [batchSize, top + inHeight, left + inWidth, inChannels]);
+}
+
+const maxPool = (g: OnnxBuilder, x: Value, attributes: Attributes, window: Window): Value =>
+  native(g, "MaxPool", [x], window.outShape, "float32", { ...attributes, ...channelsLast });
+
+const pooling = poolingRows({
+  max: (g, given, window) => {
+    const { x, attributes } = padded(g, given, window, -Infinity);
+    return maxPool(g, x, attributes, window);
+  },
+  // The maxima are computed again; as a common subexpression that costs nothing.
+  maxGradient: (g, dy, given, window) => {
+    const { x, attributes } = padded(g, given, window, -Infinity);
+    const y = maxPool(g, x, attributes, window);
+    const dx = native(g, "MaxPoolGrad", [x, y, dy], x.shape, "float32", {
+      ...attributes,
+      ...channelsLast,
+    });
+    return unpadded(g, dx, window);
+  },
+  average: (g, given, window) => {
+    const { x, attributes } = padded(g, given, window, 0);
+    const mean = native(g, "AvgPool", [x], window.outShape, "float32", {
+      ...attributes,
+      ...channelsLast,
+    });
+    if (paddingName(window) !== "EXPLICIT") return mean;
+    return g.mul(
+      mean,
+      g.dense(sharesInside(window), [1, window.outHeight, window.outWidth, 1], "float32"),
+    );
+  },
+  averageGradient: (g, dy, window) => {
+    const { filterHeight, filterWidth, inChannels } = window;
+    const weights = g.uniform(1 / (filterHeight * filterWidth), [
+      filterHeight,
+      filterWidth,
+      inChannels,
+      1,
+    ]);
+    return depthwise.inputGradient(g, dy, weights, window);
+  },
+  maxWithPlaces: (g, given, window, within) => {
+    const { x, attributes } = padded(g, given, window, -Infinity);
+    const [maxima, places] = g.opMany(
+      "MaxPoolWithArgmax",
+      [x],
+      [
+        [window.outShape, "float32"],
+        [window.outShape, "int32"],
+      ],
+      { ...attributes, Targmax: type("int32"), include_batch_in_index: attribute.bool(false) },
+      tensorflow,
+    ) as [Value, Value];
+    return [maxima, placesInside(g, places, x, window, within)];
+  },
+});
+
+/** How much of the whole window's size each output position has of the image: its inverse corrects the mean. */
+function sharesInside(window: Window): number[] {
+  const inside = (output: number, stride: number, size: number, input: number, first: number) =>
+    Array.from({ length: output }, (_, i) => {
+      const start = i * stride - first;
+      return Math.min(start + size, input) - Math.max(start, 0);
+    });
+  const rows = inside(
+    window.outHeight,
+    window.strideHeight,
+    window.filterHeight,
+    window.inHeight,
+    window.padInfo.top,
+  );
+  const columns = inside(
+    window.outWidth,
+    window.strideWidth,
+    window.filterWidth,
+    window.inWidth,
+    window.padInfo.left,
+  );
+  const whole = window.filterHeight * window.filterWidth;
+  return rows.flatMap((row) => columns.map((column) => whole / (row * column)));
+}
+
+/** Places in a padded image as places in the image itself, or in the whole batch. */
+function placesInside(
+  g: OnnxBuilder,
+  places: Value,
+  padded: Value,
+  window: Window,
+  within: "image" | "batch",
+): Value {
+  const { batchSize, inChannels, inHeight, inWidth } = window;
+  const number = (value: number): Value => g.uniform(value, [], "int32");
+  let inImage = places;
+  if (padded.shape[1] !== inHeight || padded.shape[2] !== inWidth) {
+    const rowLength = padded.shape[2]! * inChannels;
+    const column = g.binary("Mod", places, number(rowLength));
+    const row = g.div(g.sub(places, column), number(rowLength));
+    inImage = g.add(
+      g.mul(g.sub(row, number(window.padInfo.top)), number(inWidth * inChannels)),
+      g.sub(column, number(window.padInfo.left * inChannels)),
+    );
+  }
+  if (within === "image") return inImage;
+  const starts = Array.from({ length: batchSize }, (_, i) => i * inHeight * inWidth * inChannels);
+  return g.add(inImage, g.dense(starts, [batchSize, 1, 1, 1], "int32"));
+}
+
+const ownRows = {
+  ...convolution,
+  ...pooling,
+  Rsqrt: same("Rsqrt"),
+  Square: same("Square"),
+  Expm1: same("Expm1"),
+  Log1p: same("Log1p"),
+  Tan: same("Tan"),
+  Step: kernel<StepInputs, StepAttrs>(({ x }, { alpha }, g) => {
+    const positive = g.compare("Greater", x, g.number(0, x));
+    const y =
+      alpha === 0
+        ? g.cast(positive, x.dtype)
+        : g.where(positive, g.number(1, x), g.number(alpha, x));
+    return x.dtype === "float32" ? g.where(g.op("IsNaN", [x], x.shape, "bool"), x, y) : y;
+  }),
+  LRN: kernel<LRNInputs, LRNAttrs>(({ x }, { depthRadius, bias, alpha, beta }, g) =>
+    native(g, "LRN", [x], x.shape, x.dtype, {
+      depth_radius: int(depthRadius),
+      bias: float(bias),
+      alpha: float(alpha),
+      beta: float(beta),
+    }),
+  ),
+} satisfies Record<string, Row>;
+
+/** Composite kernels that TensorFlow has no operator for, so that they are recorded as what they are composed of. */
+const { LejepaNormalizeRows: _composed, ...shared } = loweringTable;
+void _composed;
+
+/** Lowering for TensorFlow. */
+export const tensorflowTarget: LoweringTarget = {
+  engine: "tensorflow",
+  table: { ...shared, ...ownRows },
+};

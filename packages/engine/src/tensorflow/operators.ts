@@ -1,0 +1,313 @@
+/** From operators of a lowered graph to TensorFlow nodes: those of ONNX that lowerings write, one small entry each, and
+ *  TensorFlow's own (domain {@link tensorflow}), which pass through. */
+import { sizeOf, type DType, type GraphNode, type Literal, type Value } from "../graph/graph.js";
+import { attribute, type Attribute } from "./attribute.js";
+
+/** The domain of operators that are TensorFlow's own. Their attributes are in its form, but for the element type `T`
+ *  of the first operand, which every such operator has and no lowering writes. */
+export const tensorflow = "tensorflow";
+
+/** What an entry writes with. */
+export interface NodeWriter {
+  /** A node; returns the name of its first result. The others are `name:1`, `name:2`. */
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>>,
+  ): string;
+  /** A constant. */
+  constant(literal: Literal, shape: readonly number[], dtype: DType): string;
+  /** The contents of a value that is a constant. */
+  literal(value: Value | undefined): readonly number[] | undefined;
+}
+
+type Results = string | readonly string[];
+type Operator = (node: GraphNode, inputs: readonly string[], w: NodeWriter) => Results;
+
+const { type, int, float, bool, string } = attribute;
+const T = ({ inputs }: GraphNode): { T: Attribute } => ({ T: type(inputs[0]!.dtype) });
+
+/** The same operation under another name. */
+const named =
+  (op: string): Operator =>
+  (node, inputs, w) =>
+    w.node(op, inputs, T(node));
+
+/** An operation on truth values alone, which has no type attribute. */
+const logical =
+  (op: string): Operator =>
+  (_node, inputs, w) =>
+    w.node(op, inputs, {});
+
+const list = (w: NodeWriter, values: readonly number[]): string =>
+  w.constant({ dense: values }, [values.length], "int64");
+
+const int64 = type("int64");
+
+/** The numbers of a shape, of axes or of bounds, which lowerings always write down. */
+function numbers(w: NodeWriter, { op, inputs }: GraphNode, operand: number): readonly number[] {
+  const literal = w.literal(inputs[operand]);
+  if (literal === undefined) throw new Error(`Operand ${operand} of ${op} should be a constant.`);
+  return literal;
+}
+
+const reduction =
+  (op: string): Operator =>
+  (node, [x, axes], w) =>
+    w.node(op, [x!, axes!], {
+      ...T(node),
+      Tidx: int64,
+      keep_dims: bool(node.attributes.keepdims === 1),
+    });
+
+const extremePlace =
+  (op: string): Operator =>
+  (node, [x], w) => {
+    const axis = w.constant({ uniform: node.attributes.axis as number }, [], "int32");
+    return w.node(op, [x!, axis], { ...T(node), Tidx: type("int32"), output_type: int64 });
+  };
+
+/** Swaps an axis with the last one, runs `body` there, and swaps back. */
+function onLastAxis(
+  node: GraphNode,
+  x: string,
+  axis: number,
+  w: NodeWriter,
+  body: (x: string) => string,
+): string {
+  const rank = node.inputs[0]!.shape.length;
+  if (axis === rank - 1) return body(x);
+  const perm = Array.from({ length: rank }, (_, i) =>
+    i === axis ? rank - 1 : i === rank - 1 ? axis : i,
+  );
+  const swap = (value: string): string =>
+    w.node("Transpose", [value, list(w, perm)], { ...T(node), Tperm: int64 });
+  return swap(body(swap(x)));
+}
+
+const product: Operator = (node, [a, b], w) =>
+  w.node("BatchMatMulV2", [a!, b!], {
+    ...T(node),
+    adj_x: bool(Boolean(node.attributes.transA)),
+    adj_y: bool(Boolean(node.attributes.transB)),
+  });
+
+export const operators: Readonly<Record<string, Operator>> = {
+  Abs: named("Abs"),
+  Acos: named("Acos"),
+  Acosh: named("Acosh"),
+  Add: named("AddV2"),
+  And: logical("LogicalAnd"),
+  ArgMax: extremePlace("ArgMax"),
+  ArgMin: extremePlace("ArgMin"),
+  Asin: named("Asin"),
+  Asinh: named("Asinh"),
+  Atan: named("Atan"),
+  Atanh: named("Atanh"),
+  BitwiseAnd: named("BitwiseAnd"),
+  Cast: (node, [x], w) =>
+    w.node("Cast", [x!], {
+      SrcT: type(node.inputs[0]!.dtype),
+      DstT: type(node.outputs[0]!.dtype),
+    }),
+  Ceil: named("Ceil"),
+  Clip: named("ClipByValue"),
+  Concat: (node, inputs, w) => {
+    const axis = w.constant({ uniform: node.attributes.axis as number }, [], "int32");
+    const attributes = { ...T(node), N: int(inputs.length), Tidx: type("int32") };
+    return w.node("ConcatV2", [...inputs, axis], attributes);
+  },
+  Cos: named("Cos"),
+  Cosh: named("Cosh"),
+  CumSum: (node, inputs, w) =>
+    w.node("Cumsum", inputs, {
+      ...T(node),
+      Tidx: int64,
+      exclusive: bool(node.attributes.exclusive === 1),
+      reverse: bool(node.attributes.reverse === 1),
+    }),
+  Div: (node, inputs, w) =>
+    w.node(node.inputs[0]!.dtype.startsWith("float") ? "RealDiv" : "Div", inputs, T(node)),
+  Einsum: (node, inputs, w) =>
+    w.node("Einsum", inputs, {
+      ...T(node),
+      N: int(inputs.length),
+      equation: string(node.attributes.equation as string),
+    }),
+  Elu: named("Elu"),
+  Equal: named("Equal"),
+  Erf: named("Erf"),
+  Exp: named("Exp"),
+  Expand: (node, [x, shape], w) => w.node("BroadcastTo", [x!, shape!], { ...T(node), Tidx: int64 }),
+  Floor: named("Floor"),
+  FusedMatMul: product,
+  Gather: (node, [x, indices], w) => {
+    const axis = w.constant({ uniform: node.attributes.axis as number }, [], "int32");
+    return w.node("GatherV2", [x!, indices!, axis], {
+      batch_dims: int(0),
+      Tparams: type(node.inputs[0]!.dtype),
+      Tindices: type(node.inputs[1]!.dtype),
+      Taxis: type("int32"),
+    });
+  },
+  GatherND: (node, inputs, w) =>
+    w.node("GatherNd", inputs, { Tparams: type(node.inputs[0]!.dtype), Tindices: int64 }),
+  Gemm: (node, [a, b], w) =>
+    w.node("MatMul", [a!, b!], {
+      ...T(node),
+      transpose_a: bool(Boolean(node.attributes.transA)),
+      transpose_b: bool(Boolean(node.attributes.transB)),
+    }),
+  Greater: named("Greater"),
+  GreaterOrEqual: named("GreaterEqual"),
+  Identity: named("Identity"),
+  IsInf: named("IsInf"),
+  IsNaN: named("IsNan"),
+  LeakyRelu: (node, inputs, w) =>
+    w.node("LeakyRelu", inputs, {
+      ...T(node),
+      alpha: float((node.attributes.alpha as { float: number }).float),
+    }),
+  Less: named("Less"),
+  LessOrEqual: named("LessEqual"),
+  Log: named("Log"),
+  MatMul: product,
+  Max: named("Maximum"),
+  Min: named("Minimum"),
+  Mod: (node, inputs, w) =>
+    w.node(node.attributes.fmod === 1 ? "TruncateMod" : "FloorMod", inputs, T(node)),
+  Mul: named("Mul"),
+  Neg: named("Neg"),
+  Not: logical("LogicalNot"),
+  Or: logical("LogicalOr"),
+  Pad: (node, [x, , value], w) => {
+    const pads = numbers(w, node, 1);
+    const rank = node.inputs[0]!.shape.length;
+    const pairs = Array.from({ length: rank }, (_, i) => [pads[i]!, pads[i + rank]!]).flat();
+    const paddings = w.constant({ dense: pairs }, [rank, 2], "int64");
+    return w.node("PadV2", [x!, paddings, value!], { ...T(node), Tpaddings: int64 });
+  },
+  Pow: named("Pow"),
+  Reciprocal: named("Reciprocal"),
+  ReduceMax: reduction("Max"),
+  ReduceMean: reduction("Mean"),
+  ReduceMin: reduction("Min"),
+  ReduceProd: reduction("Prod"),
+  ReduceSum: reduction("Sum"),
+  Relu: named("Relu"),
+  Reshape: (node, inputs, w) => w.node("Reshape", inputs, { ...T(node), Tshape: int64 }),
+  Round: named("Round"),
+  ScatterElements: scatterElements,
+  Selu: named("Selu"),
+  Sigmoid: named("Sigmoid"),
+  Sign: named("Sign"),
+  Sin: named("Sin"),
+  Sinh: named("Sinh"),
+  Slice: slice,
+  Softmax: (node, [x], w) =>
+    onLastAxis(node, x!, node.attributes.axis as number, w, (last) =>
+      w.node("Softmax", [last], T(node)),
+    ),
+  Softplus: named("Softplus"),
+  Split: (node, [x, sizes], w) => {
+    const axis = w.constant({ uniform: node.attributes.axis as number }, [], "int32");
+    const parts = node.outputs.length;
+    const attributes = { ...T(node), num_split: int(parts), Tlen: int64 };
+    const first = w.node("SplitV", [x!, sizes!, axis], attributes);
+    return Array.from({ length: parts }, (_, i) => (i === 0 ? first : `${first}:${i}`));
+  },
+  Sqrt: named("Sqrt"),
+  Sub: named("Sub"),
+  Tanh: named("Tanh"),
+  Tile: (node, inputs, w) => w.node("Tile", inputs, { ...T(node), Tmultiples: int64 }),
+  TopK: (node, [x], w) => {
+    const [k] = numbers(w, node, 1);
+    const count = w.constant({ uniform: k! }, [], "int32");
+    const values = w.node("TopKV2", [x!, count], { ...T(node), sorted: bool(true) });
+    const cast = { SrcT: type("int32"), DstT: int64 };
+    return [values, w.node("Cast", [`${values}:1`], cast)];
+  },
+  Transpose: (node, [x], w) =>
+    w.node("Transpose", [x!, list(w, node.attributes.perm as number[])], {
+      ...T(node),
+      Tperm: int64,
+    }),
+  Where: (node, inputs, w) => w.node("SelectV2", inputs, { T: type(node.inputs[1]!.dtype) }),
+  // Of truth values alone.
+  Xor: (node, inputs, w) => w.node("NotEqual", inputs, T(node)),
+};
+
+/** Operands target, places and updates along axis 0, which is where lowerings scatter: into the flat target, at places
+ *  counted in its elements. */
+function scatterElements(node: GraphNode, operands: readonly string[], w: NodeWriter): string {
+  const [target, places] = node.inputs as [Value, Value];
+  if (node.attributes.axis !== 0) throw new Error("ScatterElements should be along axis 0.");
+  const count = sizeOf(places.shape);
+  const inner = sizeOf(target.shape.slice(1));
+  const index = { T: type(places.dtype) };
+  const flat = (x: string, shape: readonly number[], T: Attribute): string =>
+    w.node("Reshape", [x, list(w, shape)], { T, Tshape: int64 });
+  const columns = Array.from({ length: count }, (_, i) => i % inner);
+  const rows = w.node(
+    "Mul",
+    [flat(operands[1]!, [count], index.T), w.constant({ uniform: inner }, [], places.dtype)],
+    index,
+  );
+  const at = w.node("AddV2", [rows, w.constant({ dense: columns }, [count], places.dtype)], index);
+  const op = node.attributes.reduction === "add" ? "TensorScatterAdd" : "TensorScatterUpdate";
+  const sums = w.node(
+    op,
+    [
+      flat(operands[0]!, [sizeOf(target.shape)], T(node).T),
+      flat(at, [count, 1], index.T),
+      flat(operands[2]!, [count], T(node).T),
+    ],
+    { ...T(node), Tindices: index.T },
+  );
+  return flat(sums, target.shape, T(node).T);
+}
+
+/** Operands x, begins, ends, axes and strides; an end before index 0 means "through the first element". */
+function slice(node: GraphNode, [x]: readonly string[], w: NodeWriter): string {
+  const { shape } = node.inputs[0]!;
+  const [begins, ends, axes, steps] = [1, 2, 3, 4].map((operand) => numbers(w, node, operand));
+  const begin = shape.map(() => 0);
+  const end = [...shape];
+  const stride = shape.map(() => 1);
+  let throughFirst = 0;
+  axes!.forEach((axis, i) => {
+    begin[axis] = begins![i]!;
+    end[axis] = Math.max(ends![i]!, 0);
+    stride[axis] = steps![i]!;
+    if (steps![i]! < 0 && ends![i]! < 0) throughFirst |= 1 << axis;
+  });
+  if (stride.every((step) => step === 1))
+    return w.node("Slice", [x!, list(w, begin), list(w, node.outputs[0]!.shape)], {
+      ...T(node),
+      Index: int64,
+    });
+  return w.node("StridedSlice", [x!, list(w, begin), list(w, end), list(w, stride)], {
+    ...T(node),
+    Index: int64,
+    begin_mask: int(0),
+    end_mask: int(throughFirst),
+    ellipsis_mask: int(0),
+    new_axis_mask: int(0),
+    shrink_axis_mask: int(0),
+  });
+}
+
+/** One node of a lowered graph as TensorFlow nodes: the names of its results. */
+export function writeNode(node: GraphNode, inputs: readonly string[], w: NodeWriter): Results {
+  if (node.domain === tensorflow) {
+    const first = w.node(node.op, inputs, {
+      ...T(node),
+      ...(node.attributes as Readonly<Record<string, Attribute>>),
+    });
+    return node.outputs.map((_, i) => (i === 0 ? first : `${first}:${i}`));
+  }
+  const operator = node.domain === "" || node.op === "FusedMatMul" ? operators[node.op] : undefined;
+  if (operator === undefined)
+    throw new Error(`TensorFlow has no entry for the operator ${node.op} of "${node.domain}".`);
+  return operator(node, inputs, w);
+}
