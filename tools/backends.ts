@@ -1,12 +1,12 @@
-/** What this machine is asked to run: `LEJEPA_BACKENDS` names it, and what is named must run or fails. */
-export const knownBackends = ["eager", "onnx", "python", "browser"] as const;
-export type Backend = (typeof knownBackends)[number];
+import { backendNeeds, namedBackends } from "./backend-names.mjs";
 
-const named = (process.env.LEJEPA_BACKENDS ?? "eager,onnx").split(",").map((name) => name.trim());
-const unknown = named.filter((name) => !knownBackends.some((known) => known === name));
+/** What this machine is asked to run: `LEJEPA_BACKENDS` names it, and what is named must run or fails. */
+export type Backend = keyof typeof backendNeeds;
+
+const unknown = namedBackends.filter((name) => !Object.hasOwn(backendNeeds, name));
 if (unknown.length > 0)
   throw new Error(
-    `LEJEPA_BACKENDS names ${unknown.join(", ")}; choose from ${knownBackends.join(", ")}.`,
+    `LEJEPA_BACKENDS names ${unknown.join(", ")}; choose from ${Object.keys(backendNeeds).join(", ")}.`,
   );
 
 /** Skips the running test, with the reason, where the backend is not named.
@@ -15,5 +15,5 @@ export function needs(
   backend: Backend,
   context: { skip: (condition: boolean, note: string) => void },
 ): void {
-  context.skip(!named.includes(backend), `LEJEPA_BACKENDS does not name ${backend}`);
+  context.skip(!namedBackends.includes(backend), `LEJEPA_BACKENDS does not name ${backend}`);
 }

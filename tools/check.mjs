@@ -2,6 +2,7 @@
  *
  *  A stage that is not the unit tests counts as one check. `npm test -- NAME...` runs the named stages only. */
 import { spawn } from "node:child_process";
+import { leftOut } from "./backend-names.mjs";
 
 const stages = [
   { name: "format", command: "prettier --check . --log-level warn" },
@@ -40,6 +41,7 @@ for (const stage of stages.filter(({ name }) => asked.length === 0 || asked.incl
   if (code !== 0) failures.push(stage.name);
   console.log(`=== ${stage.name}: ${code === 0 ? "ok" : "FAILED"} in ${seconds} s`);
 }
+if (leftOut() !== "") console.log(`\n${leftOut()}`);
 if (failures.length > 0) console.log(`\nFailed: ${failures.join(", ")}.`);
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exitCode = totals.failed === 0 ? 0 : 1;

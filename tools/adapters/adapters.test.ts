@@ -1,10 +1,15 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import { runConformance } from "@lejepa/tensor/conformance";
-import { tfjsAdapter } from "@lejepa/tensor/tfjs";
-import { supportTable, supportTablePath, tryAdapters } from "./support-table.js";
+import { findTensorFlow } from "@lejepa/engine/setup";
+import { loadTensorFlow } from "../../packages/engine/src/tensorflow/load-tensorflow.js";
+import { needs } from "../backends.js";
+import {
+  onTfjs,
+  supportTable,
+  supportTablePath,
+  tryAdapters,
+  type Tried,
+} from "./support-table.js";
 
 test("every adapter keeps every promise on every backend, and the table says what each lacks", async () => {
   const all = await tryAdapters();
@@ -45,17 +50,14 @@ test("a promise that is broken is written into the table", async () => {
   expect(page).toContain("`float64Adapter()` on plain arrays: `add/values`: it is wrong");
 });
 
-test("the tfjs adapter keeps every promise on the native backend", async (context) => {
-  const require = createRequire(import.meta.url);
-  const native = "@tensorflow/tfjs-node";
-  let path: string | undefined;
-  try {
-    path = require.resolve(native);
-  } catch {
-    context.skip(`${native} is not installed`);
-  }
-  require(path!);
-  expect(await tf.setBackend("tensorflow")).toBe(true);
-  const report = await runConformance(tfjsAdapter());
-  expect(report.results.filter(({ status }) => status === "failed")).toEqual([]);
+test("the tfjs adapter keeps every promise on TensorFlow", async (context) => {
+  needs("tensorflow", context);
+  const installation = await findTensorFlow();
+  if (installation === undefined) throw new Error("TensorFlow: run npm run setup:tensorflow.");
+  loadTensorFlow(installation);
+  const outcomes = (all: readonly Tried[]) =>
+    all.map(({ report }) => report.results.map(({ id, status }) => `${id} ${status}`));
+  const onCpu = outcomes(await onTfjs("cpu", "tfjs-backend-cpu"));
+  expect(outcomes(await onTfjs("tensorflow", `TensorFlow ${installation.version}`))).toEqual(onCpu);
+  expect(onCpu.flat().filter((outcome) => outcome.endsWith(" failed"))).toEqual([]);
 });

@@ -39,7 +39,8 @@ async function tried<T>(how: string, backend: string, adapter: TensorAdapter<T>)
   return { adapter: how, backend, precision, capabilities, report: await runConformance(adapter) };
 }
 
-async function onTfjs(name: string, backend: string): Promise<Tried[]> {
+/** Tries the tfjs adapter, without and with what `@lejepa/ops` adds, on a backend of tfjs by its name. */
+export async function onTfjs(name: string, backend: string): Promise<Tried[]> {
   if (!(await tf.setBackend(name))) throw new Error(`tfjs has no backend ${name}`);
   return [
     await tried("tfjsAdapter()", backend, tfjsAdapter()),

@@ -10,6 +10,7 @@ const wrongUsage = new Set([
   "invalid-option",
   "run-exists",
   "not-a-run",
+  "bad-library",
 ]);
 
 /** The one line that an error is told in, and the exit code that goes with it. */

@@ -4,6 +4,7 @@ import { addDoctorCommand } from "./commands/doctor.js";
 import { addEmbedCommand } from "./commands/embed.js";
 import { addEvalCommand } from "./commands/eval.js";
 import { addGraphCommand } from "./commands/graph.js";
+import { addSetupCommand } from "./commands/setup.js";
 import { addTrainCommand } from "./commands/train.js";
 import { describeFailure } from "./failure.js";
 
@@ -27,6 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
     addEmbedCommand,
     addGraphCommand,
     addDoctorCommand,
+    addSetupCommand,
   ])
     add(program, (code) => (exitCode = code));
   const names = program.commands.map((command) => command.name()).join(", ");

@@ -1,3 +1,4 @@
+import type { SetupProgress } from "@lejepa/engine/setup";
 import type { TrainCallbacks } from "@lejepa/trainer";
 import { SingleBar } from "cli-progress";
 
@@ -73,4 +74,32 @@ export function embeddingBar(total: number): SingleBar {
   const started = bar("{bar} {value}/{total} images embedded | {eta_formatted} left");
   started.start(total, 0);
   return started;
+}
+
+/** Shows how the setup of TensorFlow goes: a line for each phase, and a bar while it downloads. */
+export function setupProgress(): {
+  onProgress: (progress: SetupProgress) => void;
+  stop: () => void;
+} {
+  let current: SingleBar | undefined;
+  const stop = (): void => {
+    current?.stop();
+    current = undefined;
+  };
+  const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
+  return {
+    stop,
+    onProgress({ phase, message, bytes = 0, totalBytes }) {
+      if (current === undefined || phase !== "download") {
+        stop();
+        process.stderr.write(`${message}\n`);
+      }
+      if (phase !== "download" || totalBytes === undefined) return;
+      if (current === undefined) {
+        current = bar("{bar} {value}/{total} MB");
+        current.start(megabytes(totalBytes), 0);
+      }
+      current.update(megabytes(bytes));
+    },
+  };
 }

@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { availableParallelism, totalmem } from "node:os";
 import { mnist } from "@lejepa/data";
 import { engineReport } from "@lejepa/engine";
+import { findTensorFlow } from "@lejepa/engine/setup";
 import type { Command } from "commander";
 import { printJson } from "../print-json.js";
 
@@ -11,6 +12,7 @@ const packages = [
   "@tensorflow/tfjs-core",
   "@tensorflow/tfjs-backend-wasm",
   "onnxruntime-node",
+  "@tensorflow/tfjs-node",
 ];
 
 /** `lejepa doctor`: what is installed here, and what would run. */
@@ -28,6 +30,7 @@ export function addDoctorCommand(program: Command, exit: (code: 0 | 1) => void):
         cores: availableParallelism(),
         memoryGiB: Math.round(totalmem() / 2 ** 30),
         packages: versions,
+        tensorflow: await tensorFlowState(),
         datasets: { mnist: await mnistState() },
         engines,
         auto: auto ?? null,
@@ -41,6 +44,7 @@ export function addDoctorCommand(program: Command, exit: (code: 0 | 1) => void):
           Object.entries(versions)
             .map(([name, version]) => line(name, version ?? "not installed"))
             .join("") +
+          `\nTensorFlow\n${line("tensorflow", report.tensorflow.detail)}` +
           `\nDatasets\n${line("mnist", report.datasets.mnist.detail)}\nEngines\n` +
           engines
             .map(({ name, available, detail }) =>
@@ -59,6 +63,18 @@ function installedVersion(name: string): string | null {
   } catch {
     return null;
   }
+}
+
+async function tensorFlowState(): Promise<{ available: boolean; detail: string }> {
+  const found = await findTensorFlow();
+  if (found === undefined)
+    return {
+      available: false,
+      detail: `not here: run "npm install --ignore-scripts @tensorflow/tfjs-node@4", then "lejepa setup tensorflow"`,
+    };
+  const { kind, version, source, directory } = found;
+  const by = source === "setup" ? "lejepa setup" : "tfjs-node's install script";
+  return { available: true, detail: `found: ${version} (${kind}), by ${by}, in ${directory}` };
 }
 
 async function mnistState(): Promise<{ available: boolean; detail: string }> {
