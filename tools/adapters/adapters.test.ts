@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { findTensorFlow } from "@lejepa/engine/setup";
-import { loadTensorFlow } from "../../packages/engine/src/tensorflow/load-tensorflow.js";
+import { findTensorFlow, loadTensorFlow } from "@lejepa/engine/setup";
 import { needs } from "../backends.js";
 import {
   onTfjs,

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import util from "node:util";
-import type { TFJSBinding } from "@tensorflow/tfjs-node/dist/tfjs_binding.js";
 import { engineError } from "../engine-error.js";
+import type { TensorFlowAddon } from "./addon.js";
 import type { TensorFlowInstallation } from "./find-tensorflow.js";
 
 /** Loads tfjs-node's addon, and with it TensorFlow, into this process.
@@ -11,11 +11,11 @@ import type { TensorFlowInstallation } from "./find-tensorflow.js";
  *  `TF_CPP_MIN_LOG_LEVEL` is set, but for a line about oneDNN that comes before it reads that. The addon's properties
  *  are not enumerable.
  *  @throws LejepaError "engine-unavailable" when the system's loader refuses it */
-export function loadAddon({ addon, version }: TensorFlowInstallation): TFJSBinding {
+export function loadAddon({ addon, version }: TensorFlowInstallation): TensorFlowAddon {
   keepDroppedFunctions();
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
   try {
-    return createRequire(import.meta.url)(addon) as TFJSBinding;
+    return createRequire(import.meta.url)(addon) as TensorFlowAddon;
   } catch (cause) {
     throw engineError(
       "engine-unavailable",

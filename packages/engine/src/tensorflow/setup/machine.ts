@@ -1,10 +1,13 @@
 import { statfs } from "node:fs/promises";
+import { tfjsNodePackage, type TfjsNodePackage } from "../tfjs-node-package.js";
 import { setupError } from "./setup-error.js";
 
 /** What the setup has to know of the machine it runs on. */
 export interface Machine {
   /** process.platform and process.arch with a hyphen between, as installations are labelled. */
   readonly name: string;
+  /** The tfjs-node whose addon is compiled; undefined where it is not installed. */
+  readonly tfjsNode: TfjsNodePackage | undefined;
   /** Version of glibc, "2.36"; undefined on a system without it. */
   readonly glibc: string | undefined;
   /** Bytes that the user may still write to the disk of a folder that is there. */
@@ -21,6 +24,7 @@ export function thisMachine(): Machine {
   };
   return {
     name: `${process.platform}-${process.arch}`,
+    tfjsNode: tfjsNodePackage("@tensorflow/tfjs-node"),
     glibc: header.glibcVersionRuntime,
     async freeBytes(folder) {
       const { bavail, bsize } = await statfs(folder);

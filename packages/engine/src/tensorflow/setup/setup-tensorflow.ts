@@ -8,7 +8,7 @@ import {
   type InstallationRecord,
   type TensorFlowInstallation,
 } from "../find-tensorflow.js";
-import { tfjsNodePackage, type TfjsNodePackage } from "../tfjs-node-package.js";
+import type { TfjsNodePackage } from "../tfjs-node-package.js";
 import { compileAddon } from "./compile-addon.js";
 import { fetchWheels } from "./fetch-wheels.js";
 import { folderBytes } from "./folder-bytes.js";
@@ -74,7 +74,7 @@ export async function setupOn(
   { kind = "cpu", from, existing = "keep", signal = new AbortController().signal }: SetupOptions,
   onProgress: (progress: SetupProgress) => void,
 ): Promise<SetupResult> {
-  const tfjsNode = tfjsNodePackage("@tensorflow/tfjs-node");
+  const { tfjsNode } = machine;
   if (tfjsNode === undefined)
     throw setupError(
       "no-tfjs-node",
