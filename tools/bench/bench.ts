@@ -1,12 +1,13 @@
 /** `npm run bench -- step|peers|scaling|sigreg [options]`: the speed bars. Timing runs here, never in a test. */
 import { parseArgs } from "node:util";
+import { engineNames } from "@lejepa/engine";
 import { comparePeers } from "./peers.js";
 import { models, references, type Model } from "./reference-steps.js";
 import { measureScaling } from "./scaling.js";
 import { compareSigreg } from "./sigreg.js";
 import { measureStep } from "./step.js";
 
-const usage = `npm run bench -- step --model MODEL [--engine onnx|eager] [--steps N] [--json]
+const usage = `npm run bench -- step --model MODEL [--engine onnx|tensorflow|eager] [--steps N] [--json]
 npm run bench -- peers [--model MODEL,..] [--rounds N] [--json]
 npm run bench -- scaling [--model vit|conv] [--threads N,..] [--rounds N] [--json]
 npm run bench -- sigreg [--rounds N] [--json]
@@ -38,10 +39,10 @@ try {
   else if (rest.length > 0)
     throw new RangeError(`bench: takes one name, got ${positionals.join(" ")}.`);
   else if (what === "step") {
-    const engine = oneOf("engine", values.engine, ["onnx", "eager"] as const);
+    const engine = oneOf("engine", values.engine, engineNames);
     const model = oneOf("model", values.model, models);
     // Slow steps run as often as the losses need and no more.
-    const isQuick = engine === "onnx" && references[model].stepsPerTurn >= 10;
+    const isQuick = engine !== "eager" && references[model].stepsPerTurn >= 10;
     const steps = atLeast("steps", values.steps ?? (isQuick ? "60" : "20"), 20);
     const result = await measureStep(model, engine, steps);
     if (!values.json)

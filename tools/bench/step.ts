@@ -1,4 +1,4 @@
-import { createEngine, type Engine } from "@lejepa/engine";
+import { createEngine, type Engine, type EngineName } from "@lejepa/engine";
 import { referenceStep, references, type Batch, type Model } from "./reference-steps.js";
 import { round, timing } from "./timing.js";
 
@@ -40,7 +40,7 @@ export async function openReferenceStep(
 
 /** Times one reference step; `losses` are those of steps 1 and 20, to compare engines by. For `first_step_ms` this
  *  has to be the first thing that a process does: loading the engine, tracing, compiling and the first run. */
-export async function measureStep(model: Model, engineName: "onnx" | "eager", steps: number) {
+export async function measureStep(model: Model, engineName: EngineName, steps: number) {
   const start = performance.now();
   const engine = await createEngine(engineName);
   const step = await openReferenceStep(engine, model);

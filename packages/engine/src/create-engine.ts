@@ -1,11 +1,12 @@
 import { createEagerEngine, installedBackend } from "./eager-engine.js";
 import { engineError } from "./engine-error.js";
 import type { Engine, EngineName } from "./engine.js";
-import { createTensorFlowEngine } from "./tensorflow-engine.js";
+import { createTensorFlowEngine, describe, type TensorFlowOptions } from "./tensorflow-engine.js";
+import { startTensorFlow } from "./tensorflow/start-tensorflow.js";
 import { createOnnxEngine, loadOnnxRuntime, type OnnxOptions } from "./onnx-engine.js";
 
 /** Options of {@link createEngine}. */
-export interface EngineOptions extends OnnxOptions {
+export interface EngineOptions extends OnnxOptions, TensorFlowOptions {
   /** Eager engine: name of a registered tfjs backend. Left out: "wasm" if its package can be imported, else "cpu". */
   readonly backend?: string;
 }
@@ -32,8 +33,10 @@ export interface EngineReport {
 
 /** Starts an engine.
  *  - "onnx" compiles a step to one ONNX graph and runs it on onnxruntime-node, on the CPU.
+ *  - "tensorflow" compiles it to one TensorFlow graph and runs it through tfjs-node's native addon.
  *  - "eager" runs it operation by operation on a tfjs backend.
- *  - "auto" (default) is "onnx" where onnxruntime-node loads, else "eager"; {@link engineReport} says which and why.
+ *  - "auto" (default) is "tensorflow" where that loads, else "onnx", else "eager"; {@link engineReport} says which and
+ *    why.
  *  A step that the chosen engine cannot run is an error, never a change of engine.
  *  @throws LejepaError "unknown-engine"; "engine-unavailable" when what it needs is not installed; "bad-option" */
 export async function createEngine(
@@ -48,7 +51,7 @@ export async function createEngine(
     case "eager":
       return createEagerEngine(options.backend);
     case "auto": {
-      const { auto, reason } = await engineReport();
+      const { auto, reason } = await reportFor(options.threads);
       if (auto === undefined) throw engineError("engine-unavailable", reason);
       return createEngine(auto, options);
     }
@@ -60,23 +63,44 @@ export async function createEngine(
   }
 }
 
-/** Which engines would start here, which one "auto" picks, and why. */
-export async function engineReport(): Promise<EngineReport> {
-  const engines = [await onnxAvailability(), await eagerAvailability()];
-  const [onnx, eager] = engines as [EngineAvailability, EngineAvailability];
+/** Which engines would start here, which one "auto" picks, and why. Loads what it finds. */
+export const engineReport = (): Promise<EngineReport> => reportFor(undefined);
+
+async function reportFor(threads: number | undefined): Promise<EngineReport> {
+  const [tensorflow, onnx, eager] = [
+    await tensorflowAvailability(threads),
+    await onnxAvailability(),
+    await eagerAvailability(),
+  ];
+  const engines = [tensorflow, onnx, eager];
+  if (tensorflow.available)
+    return {
+      engines,
+      auto: "tensorflow",
+      reason: "TensorFlow loads here, and a step compiled for it is the fastest.",
+    };
   if (onnx.available)
     return {
       engines,
       auto: "onnx",
-      reason: "onnxruntime-node loads here, and a compiled step is the fastest.",
+      reason: `onnxruntime-node loads here and runs a compiled step. tensorflow, which would be faster: ${tensorflow.detail}`,
     };
   if (eager.available)
-    return { engines, auto: "eager", reason: `The onnx engine cannot start: ${onnx.detail}` };
+    return { engines, auto: "eager", reason: `No compiled engine can start. onnx: ${onnx.detail}` };
   return {
     engines,
     auto: undefined,
     reason: `No engine can start. onnx: ${onnx.detail} eager: ${eager.detail}`,
   };
+}
+
+async function tensorflowAvailability(threads: number | undefined): Promise<EngineAvailability> {
+  try {
+    const started = await startTensorFlow(threads);
+    return { name: "tensorflow", available: true, detail: describe(started) };
+  } catch (error) {
+    return { name: "tensorflow", available: false, detail: (error as Error).message };
+  }
 }
 
 async function onnxAvailability(): Promise<EngineAvailability> {

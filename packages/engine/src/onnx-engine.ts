@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { checkThreads } from "./check-threads.js";
 import { engineError } from "./engine-error.js";
 import type { Engine } from "./engine.js";
 import { onnxTarget } from "./kernels/table.js";
@@ -47,20 +48,11 @@ export async function createOnnxEngine({
   memoryArena = true,
   thread = "worker",
 }: OnnxOptions): Promise<Engine> {
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw engineError(
-      "bad-option",
-      `threads should be a whole number of at least 1, got ${threads}.`,
-    );
+  checkThreads({ threads, thread });
   if (typeof memoryArena !== "boolean")
     throw engineError(
       "bad-option",
       `memoryArena should be true or false, got ${String(memoryArena)}.`,
-    );
-  if (thread !== "worker" && thread !== "main")
-    throw engineError(
-      "bad-option",
-      `thread should be "worker" or "main", got "${String(thread)}".`,
     );
   const count = threads ?? availableParallelism();
   const runtime = await loadOnnxRuntime();

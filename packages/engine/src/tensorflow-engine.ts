@@ -1,33 +1,36 @@
-import { availableParallelism } from "node:os";
-import { engineError } from "./engine-error.js";
+import { checkThreads } from "./check-threads.js";
 import type { Engine } from "./engine.js";
 import { compileGraph, tensorflowPasses } from "./passes/run-passes.js";
 import { sessionEngine } from "./session-program.js";
 import { graphFragment } from "./tensorflow/graph-fragment.js";
 import { tensorflowTarget } from "./tensorflow/kernels.js";
 import { TensorFlowSessionHost } from "./tensorflow/session-host.js";
+import { startTensorFlow, type StartedTensorFlow } from "./tensorflow/start-tensorflow.js";
 import { startWorkerSessionHost } from "./worker-session-host.js";
 
 /** Options of the tensorflow engine. */
 export interface TensorFlowOptions {
+  /** Threads that one operation may use, a whole number of at least 1. Left out: every core of this process. All engines
+   *  of a process share TensorFlow's threads, so the first one decides. */
   readonly threads?: number;
+  /** Where TensorFlow is called; "worker" when left out.
+   *  - "worker": in a thread of its own, so that the event loop goes on during a step: timers, signals, a server.
+   *  - "main": in the thread that calls, which then does nothing else. */
   readonly thread?: "worker" | "main";
 }
 
 /** Compiles the steps of a program to one TensorFlow graph, whose variables hold the state. */
-export function createTensorFlowEngine({ threads, thread = "worker" }: TensorFlowOptions): Engine {
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw engineError(
-      "bad-option",
-      `threads should be a whole number of at least 1, got ${threads}.`,
-    );
-  const count = threads ?? availableParallelism();
-  process.env.TF_NUM_INTRAOP_THREADS = String(count);
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
-  const settings = { engine: "tensorflow", addon: process.env.LEJEPA_TF_ADDON! } as const;
+export async function createTensorFlowEngine({
+  threads,
+  thread = "worker",
+}: TensorFlowOptions): Promise<Engine> {
+  checkThreads({ threads, thread });
+  const started = await startTensorFlow(threads);
+  const { installation } = started;
+  const settings = { engine: "tensorflow", installation } as const;
   return {
     name: "tensorflow",
-    description: `TensorFlow, CPU, ${count} thread${count === 1 ? "" : "s"}`,
+    description: describe(started),
     ...sessionEngine(
       {
         ...tensorflowTarget,
@@ -40,4 +43,10 @@ export function createTensorFlowEngine({ threads, thread = "worker" }: TensorFlo
           : new TensorFlowSessionHost(settings),
     ),
   };
+}
+
+/** What it runs on, for a person. */
+export function describe({ installation, addon, threads }: StartedTensorFlow): string {
+  const device = addon.isUsingGpuDevice() ? "GPU" : "CPU";
+  return `TensorFlow ${installation.version}, ${device}, ${threads} thread${threads === 1 ? "" : "s"}`;
 }

@@ -1,22 +1,22 @@
 /** Owner of TensorFlow sessions. A program is one session: its entries share the variables that hold the state, which
  *  never leaves it while steps run. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HostTensors } from "@lejepa/ops";
 import { engineError } from "../engine-error.js";
 import type { Feed, Measured, ModelPorts, SessionHost } from "../session-host.js";
 import type { TensorFlowAddon, TensorHandle } from "./addon.js";
+import type { TensorFlowInstallation } from "./find-tensorflow.js";
 import { nodeName } from "./graph-fragment.js";
+import { loadAddon } from "./load-addon.js";
 import { savedModel, stateNode, tag } from "./saved-model.js";
 import { dataType } from "./saved-model-messages.js";
 
 /** What a host needs to know. */
 export interface TensorFlowSettings {
   readonly engine: "tensorflow";
-  /** Path of tfjs-node's addon. */
-  readonly addon: string;
+  readonly installation: TensorFlowInstallation;
 }
 
 /** One entry, before and while programs run it. */
@@ -38,8 +38,8 @@ export class TensorFlowSessionHost implements SessionHost {
   readonly #programs = new Map<number, Program>();
   #lastId = 0;
 
-  constructor({ addon }: TensorFlowSettings) {
-    this.#addon = createRequire(import.meta.url)(addon) as TensorFlowAddon;
+  constructor({ installation }: TensorFlowSettings) {
+    this.#addon = loadAddon(installation);
   }
 
   /** Nothing is loaded before the state is there: the entries of a program go into one session. */
