@@ -13,6 +13,7 @@ import { gemmBias } from "./gemm-bias.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
 import { masksFromResults } from "./masks-from-results.js";
+import { reluGradients } from "./relu-gradients.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { uniformConstants } from "./uniform-constants.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
@@ -56,6 +57,7 @@ export const tensorflowPasses: readonly Pass[] = [
   identities,
   constantFolding,
   commonSubexpressions,
+  reluGradients,
   deadCode,
 ];
 

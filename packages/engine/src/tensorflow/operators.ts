@@ -217,6 +217,7 @@ export const operators: Readonly<Record<string, Operator>> = {
     return Array.from({ length: parts }, (_, i) => (i === 0 ? first : `${first}:${i}`));
   },
   Sqrt: named("Sqrt"),
+  Step: step,
   Sub: named("Sub"),
   Tanh: named("Tanh"),
   Tile: (node, inputs, w) => w.node("Tile", inputs, { ...T(node), Tmultiples: int64 }),
@@ -236,6 +237,15 @@ export const operators: Readonly<Record<string, Operator>> = {
   // Of truth values alone.
   Xor: (node, inputs, w) => w.node("NotEqual", inputs, T(node)),
 };
+
+/** 1 above 0 and 0 up to it; NaN stays NaN. */
+function step(node: GraphNode, [x]: readonly string[], w: NodeWriter): string {
+  const { T: kind } = T(node);
+  const zero = w.constant({ uniform: 0 }, [], node.inputs[0]!.dtype);
+  const above = w.node("Greater", [x!, zero], { T: kind });
+  const mask = w.node("Cast", [above], { SrcT: type("bool"), DstT: kind });
+  return w.node("SelectV2", [w.node("IsNan", [x!], { T: kind }), x!, mask], { T: kind });
+}
 
 /** Operands target, places and updates along axis 0, which is where lowerings scatter: into the flat target, at places
  *  counted in its elements. */
