@@ -1,14 +1,14 @@
 /** `npm run bench -- step|peers|scaling|sigreg [options]`: the speed bars. Timing runs here, never in a test. */
 import { parseArgs } from "node:util";
 import { engineNames } from "@lejepa/engine";
-import { comparePeers } from "./peers.js";
+import { comparePeers, ourPeers, type OurPeer } from "./peers.js";
 import { models, references, type Model } from "./reference-steps.js";
 import { measureScaling } from "./scaling.js";
 import { compareSigreg } from "./sigreg.js";
 import { measureStep } from "./step.js";
 
 const usage = `npm run bench -- step --model MODEL [--engine onnx|tensorflow|eager] [--steps N] [--json]
-npm run bench -- peers [--model MODEL,..] [--rounds N] [--json]
+npm run bench -- peers [--model MODEL,..] [--engine PEER,..] [--size N] [--rounds N] [--json]
 npm run bench -- scaling [--model vit|conv] [--threads N,..] [--rounds N] [--json]
 npm run bench -- sigreg [--rounds N] [--json]
 
@@ -16,9 +16,10 @@ MODEL   vit and conv: 4 views x 128 images of 28x28; vit-tiny (patch 16) and res
 
 step    Times one training step and prints its losses, and what compiling and the first step take in a new process.
 peers   Runs each step beside its PyTorch twins (eager, torch.compile), interleaved, and prints the ratios;
-        all models when none is named. Needs python3 with torch 2.13 (pip install torch==2.13.0) and a C++ compiler.
+        all models when none is named. PEER: onnx, tensorflow (needs npm run setup:tensorflow), tfjs-node (the same
+        library, operation by operation); the first two when none is named. SIZE: images of each view. Needs python3 with torch 2.13 (pip install torch==2.13.0) and a C++ compiler.
 scaling Time per image at 64, 256, 1024 and 4096 images a step, interleaved, on 1 and 2 threads.
-sigreg  Value and gradient of SIGReg alone, in closed form, on ONNX and on tfjs, beside the formula in PyTorch; peak
+sigreg  Value and gradient of SIGReg alone, in closed form, on ONNX, TensorFlow and tfjs, beside the formula in PyTorch; peak
         memory, which takes some 8 GB for the formula; and how time grows with N, D and S.`;
 
 try {
@@ -26,7 +27,8 @@ try {
     allowPositionals: true,
     options: {
       model: { type: "string" },
-      engine: { type: "string", default: "onnx" },
+      engine: { type: "string" },
+      size: { type: "string" },
       steps: { type: "string" },
       rounds: { type: "string", default: "7" },
       threads: { type: "string", default: "1,2" },
@@ -39,7 +41,7 @@ try {
   else if (rest.length > 0)
     throw new RangeError(`bench: takes one name, got ${positionals.join(" ")}.`);
   else if (what === "step") {
-    const engine = oneOf("engine", values.engine, engineNames);
+    const engine = oneOf("engine", values.engine ?? "onnx", engineNames);
     const model = oneOf("model", values.model, models);
     // Slow steps run as often as the losses need and no more.
     const isQuick = engine !== "eager" && references[model].stepsPerTurn >= 10;
@@ -53,7 +55,11 @@ try {
   } else if (what === "peers") {
     const chosen: readonly Model[] =
       values.model?.split(",").map((name) => oneOf("model", name, models)) ?? models;
-    const result = await comparePeers(chosen, atLeast("rounds", values.rounds, 5));
+    const ours: readonly OurPeer[] = (values.engine ?? "onnx,tensorflow")
+      .split(",")
+      .map((name) => oneOf("engine", name, ourPeers));
+    const size = values.size === undefined ? undefined : atLeast("size", values.size, 2);
+    const result = await comparePeers(chosen, ours, atLeast("rounds", values.rounds, 5), size);
     if (values.json) console.log(JSON.stringify(result));
   } else if (what === "scaling") {
     const model = oneOf("model", values.model ?? "vit", ["vit", "conv"] as const);

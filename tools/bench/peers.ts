@@ -6,93 +6,133 @@ import { round, timing } from "./timing.js";
 
 const here = import.meta.dirname;
 
+/** Our side: the compiled engines, and tfjs-node as it comes, operation by operation. */
+export const ourPeers = ["onnx", "tensorflow", "tfjs-node"] as const;
+export type OurPeer = (typeof ourPeers)[number];
+
+type Peer = OurPeer | "torch eager" | "torch.compile";
+
 /** What one process took, over all its turns. */
 interface Timing {
   min_ms: number;
   median_ms: number;
 }
 
-/** One training step on our engine and as PyTorch twins, measured in turns. */
-interface Comparison {
-  steps_per_turn: number;
-  onnx: Timing;
-  torch_eager: Timing;
-  torch_compile: Timing;
-  /** Our least time over that of torch.compile: of all turns, and for each round its least, middle and greatest. */
-  ratio: { of_minima: number; rounds: { min: number; median: number; max: number } };
-  /** The greatest ratio that passes. */
-  bar: number;
+/** Our time over that of torch.compile. */
+interface Ratio {
+  /** Of the least times of all turns. */
+  of_minima: number;
+  /** Of the least times of each round: the least, middle and greatest. */
+  rounds: { min: number; median: number; max: number };
+  /** The greatest that passes; null where none is asked for. */
+  bar: number | null;
 }
 
-/** Runs our step and its PyTorch twins in turns (A B C A B C ...), so that all see the same noise. */
+/** One training step on our engines and as PyTorch twins, measured in turns. */
+interface Comparison {
+  images: number;
+  steps_per_turn: number;
+  times: Partial<Record<Peer, Timing>>;
+  ratios: Partial<Record<OurPeer, Ratio>>;
+}
+
+/** Runs our step and its PyTorch twins in turns (A B C A B C ...), so that all see the same noise. `size` is the number
+ *  of images of each view, left out the one that the bars are for. */
 export async function comparePeers(
   models: readonly Model[],
+  ours: readonly OurPeer[],
   rounds: number,
+  size?: number,
 ): Promise<{ rounds: number; models: Record<string, Comparison> }> {
   const results: Record<string, Comparison> = {};
   for (const model of models) {
-    const { stepsPerTurn, bar } = references[model];
-    const threads = String(availableParallelism());
-    const twin = [`${here}/peers/reference_steps.py`, "--model", model, "--threads", threads];
-    const peers = await startAll({
-      onnx: [process.execPath, [...process.execArgv, `${here}/peers/engine-step.ts`, model]],
-      torch_eager: ["python3", [...twin, "--mode", "eager"]],
-      torch_compile: ["python3", [...twin, "--mode", "compile"]],
-    });
-    const turns: Record<keyof typeof peers, number[][]> = {
-      onnx: [],
-      torch_eager: [],
-      torch_compile: [],
-    };
-    try {
-      for (let i = 0; i < rounds; i++)
-        for (const name of Object.keys(peers) as (keyof typeof peers)[]) {
-          // The threads of the peer before spin for a while when their work is done.
-          await pause(500);
-          turns[name].push(await peers[name].steps(stepsPerTurn));
-        }
-    } finally {
-      for (const peer of Object.values(peers)) peer.stop();
-    }
-    const ratios = turns.onnx
-      .map((turn, i) => Math.min(...turn) / Math.min(...turns.torch_compile[i]!))
-      .sort((a, b) => a - b);
-    const timings = {
-      onnx: timing(turns.onnx.flat()),
-      torch_eager: timing(turns.torch_eager.flat()),
-      torch_compile: timing(turns.torch_compile.flat()),
-    };
-    results[model] = {
-      steps_per_turn: stepsPerTurn,
-      ...timings,
-      ratio: {
-        of_minima: round(timings.onnx.min_ms / timings.torch_compile.min_ms),
-        rounds: {
-          min: round(ratios[0]!),
-          median: round(ratios[ratios.length >> 1]!),
-          max: round(ratios.at(-1)!),
-        },
-      },
-      bar,
-    };
+    results[model] = await compareModel(model, ours, rounds, size);
     // Four models take a while: each is told when it is done.
-    console.log(
-      `${model}: onnx ${timings.onnx.min_ms} ms, ratio ${results[model].ratio.of_minima}`,
+    const said = Object.entries(results[model].ratios).map(
+      ([name, { of_minima }]) => `${name} ${of_minima} of torch.compile`,
     );
+    console.log(`${model}: ${said.join(", ")}`);
   }
-  console.log(`\n${rounds} rounds, least ms of a step; ratio is onnx / torch.compile`);
-  console.table(mapValues(results, asRow));
+  console.log(`\n${rounds} rounds, least ms of a step`);
+  console.table(mapValues(results, ({ times }) => mapValues(times, ({ min_ms }) => min_ms)));
+  console.log("over torch.compile: of all, and by round the middle one (least to greatest)");
+  console.table(mapValues(results, ({ ratios }) => mapValues(ratios, verdict)));
   return { rounds, models: results };
 }
 
-const asRow = ({ onnx, torch_eager, torch_compile, ratio, bar }: Comparison) => ({
-  onnx: onnx.min_ms,
-  "torch eager": torch_eager.min_ms,
-  "torch.compile": torch_compile.min_ms,
-  ratio: ratio.of_minima,
-  "by round": `${ratio.rounds.median} (${ratio.rounds.min} to ${ratio.rounds.max})`,
-  bar,
-});
+async function compareModel(
+  model: Model,
+  ours: readonly OurPeer[],
+  rounds: number,
+  size: number | undefined,
+): Promise<Comparison> {
+  const { stepsPerTurn, bars, batch } = references[model];
+  const images = batch.views * (size ?? batch.size);
+  const threads = String(availableParallelism());
+  const twin = (mode: string): [string, string[]] => [
+    "python3",
+    [
+      ...[`${here}/peers/reference_steps.py`, "--model", model, "--threads", threads],
+      ...["--mode", mode, "--images", String(images)],
+    ],
+  ];
+  const step = `${here}/peers/engine-step.ts`;
+  const commands = Object.fromEntries([
+    ...ours.map((name) => [
+      name,
+      [process.execPath, [...process.execArgv, step, model, name, String(images / batch.views)]],
+    ]),
+    ["torch eager", twin("eager")],
+    ["torch.compile", twin("compile")],
+  ]) as Record<Peer, [string, string[]]>;
+  const peers = await startAll(commands);
+  const names = Object.keys(peers) as Peer[];
+  const turns = new Map<Peer, number[][]>(names.map((name) => [name, []]));
+  try {
+    for (let i = 0; i < rounds; i++)
+      for (const name of names) {
+        // The threads of the peer before spin for a while when their work is done.
+        await pause(500);
+        // The slow one has no bar to meet.
+        turns.get(name)!.push(await peers[name].steps(name === "tfjs-node" ? 2 : stepsPerTurn));
+      }
+  } finally {
+    for (const peer of Object.values(peers)) peer.stop();
+  }
+  const least = (turn: readonly number[]): number => Math.min(...turn);
+  const compiled = turns.get("torch.compile")!;
+  const ratioOf = (name: OurPeer): Ratio => {
+    const each = turns
+      .get(name)!
+      .map((turn, i) => least(turn) / least(compiled[i]!))
+      .sort((a, b) => a - b);
+    return {
+      of_minima: round(least(turns.get(name)!.flat()) / least(compiled.flat())),
+      rounds: {
+        min: round(each[0]!),
+        median: round(each[each.length >> 1]!),
+        max: round(each.at(-1)!),
+      },
+      bar: size === undefined && name !== "tfjs-node" ? (bars[name] ?? null) : null,
+    };
+  };
+  return {
+    images,
+    steps_per_turn: stepsPerTurn,
+    times: Object.fromEntries(names.map((name) => [name, timing(turns.get(name)!.flat())])),
+    ratios: Object.fromEntries(ours.map((name) => [name, ratioOf(name)])),
+  };
+}
 
-const mapValues = <A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> =>
-  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+function verdict({ of_minima, rounds: { min, median, max }, bar }: Ratio): string {
+  const asked = bar === null ? "" : `, at most ${bar}: ${of_minima <= bar ? "met" : "missed"}`;
+  return `${of_minima}; ${median} (${min} to ${max})${asked}`;
+}
+
+const mapValues = <Name extends string, A, B>(
+  record: Partial<Record<Name, A>>,
+  change: (value: A) => B,
+): Record<string, B> =>
+  Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [key, change(value as A)] as const),
+  );

@@ -6,7 +6,7 @@ import { tfjsAdapter } from "@lejepa/tensor/tfjs";
 import { randomNormal } from "d3-random";
 import seedrandom from "seedrandom";
 
-export const implementations = ["closed-form", "plain", "onnx", "tfjs"] as const;
+export const implementations = ["closed-form", "plain", "onnx", "tensorflow", "tfjs"] as const;
 export type Implementation = (typeof implementations)[number];
 
 /** V views of N embeddings of dimension D, M slices. */
@@ -46,7 +46,7 @@ export async function openSigreg(
     );
     return { state, outputs: { value, grad: grads[0]! } };
   };
-  const engine = await createEngine(implementation === "onnx" ? "onnx" : "eager");
+  const engine = await createEngine(implementation === "tfjs" ? "eager" : implementation);
   const compiled = await engine.compile(step, {
     state: {},
     inputs: {

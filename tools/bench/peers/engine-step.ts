@@ -1,16 +1,34 @@
-/** Our side of `npm run bench -- peers`: says `ready`, then answers each line `N` with the times of N steps. */
+/** Our side of `npm run bench -- peers`: MODEL PEER SIZE. Says `ready`, then answers each line `N` with the times of N
+ *  steps. */
 import { createInterface } from "node:readline";
-import { createEngine } from "@lejepa/engine";
-import { models } from "../reference-steps.js";
+import { createEngine, type Engine } from "@lejepa/engine";
+import { findTensorFlow, loadTensorFlow } from "@lejepa/engine/setup";
+import { ourPeers, type OurPeer } from "../peers.js";
+import { models, references } from "../reference-steps.js";
 import { openReferenceStep } from "../step.js";
 
-const model = models.find((name) => name === process.argv[2]);
-if (model === undefined) throw new RangeError(`engine-step: the model is ${models.join(" or ")}.`);
-const step = await openReferenceStep(await createEngine("onnx"), model);
+const [modelName, peerName, size] = process.argv.slice(2);
+const model = models.find((name) => name === modelName);
+const peer = ourPeers.find((name) => name === peerName);
+if (model === undefined || peer === undefined)
+  throw new RangeError(
+    `engine-step: MODEL is ${models.join(" or ")}, PEER ${ourPeers.join(" or ")}.`,
+  );
+const { views } = references[model].batch;
+const step = await openReferenceStep(await engineOf(peer), model, { views, size: Number(size) });
 for (let i = 0; i < 4; i++) await step.run();
 console.log("ready");
 for await (const line of createInterface({ input: process.stdin })) {
   const times: number[] = [];
   for (let i = 0; i < Number(line); i++) times.push((await step.run()).milliseconds);
   console.log(JSON.stringify(times));
+}
+
+async function engineOf(name: OurPeer): Promise<Engine> {
+  if (name !== "tfjs-node") return createEngine(name);
+  const installation = await findTensorFlow();
+  if (installation === undefined)
+    throw new Error("There is no TensorFlow here; run npm run setup:tensorflow.");
+  loadTensorFlow(installation);
+  return createEngine("eager", { backend: "tensorflow" });
 }

@@ -231,6 +231,7 @@ def main():
     parser.add_argument("--model", choices=list(MODELS), required=True)
     parser.add_argument("--mode", choices=["eager", "compile"], required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--images", type=int, help="images of a step over all views, where not as many as usual")
     parser.add_argument("--replay", help="safetensors file of weights and inputs: print the losses of training on it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -241,7 +242,8 @@ def main():
         return replay(model, load_file(options.replay))
     optimizer = adamw(model)
     loss_of = torch.compile(model) if options.mode == "compile" else model
-    pool = [torch.randn(reference.images) for _ in range(4)]
+    usual, *image = reference.images
+    pool = [torch.randn(options.images or usual, *image) for _ in range(4)]
     done = 0
 
     def step():
