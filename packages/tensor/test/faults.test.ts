@@ -613,6 +613,21 @@ const faults: readonly Fault[] = [
     noticedBy: ["sin/large-arguments"],
   },
   {
+    name: "the sine takes small angles a turn further",
+    breakIt: (k) => ({
+      sin: (x) => k.where(k.greaterEqual(k.abs(x), 1), k.sin(x), k.sin(k.add(x, 2 * Math.PI))),
+    }),
+    noticedBy: ["sin/small-arguments"],
+  },
+  {
+    name: "characteristicMeans takes samples a turn further",
+    breakIt: (k) => ({
+      characteristicMeans: (x, step, harmonics) =>
+        k.characteristicMeans(k.add(x, (2 * Math.PI) / step), step, harmonics),
+    }),
+    noticedBy: ["characteristicMeans/small-samples"],
+  },
+  {
     name: "the sum of all starts from 1",
     breakIt: (k) => ({
       sum: (x, axes, dims) => (axes ? k.sum(x, axes, dims) : k.add(k.sum(x, axes, dims), 1)),
