@@ -94,7 +94,10 @@ function gradients<T>(
     const replaced = Object.fromEntries(names.map((input, i) => [input, xs[i] as T]));
     const output = named("output", formula(k, { ...inputs, ...replaced }), name);
     if (weights !== undefined) return k.sum(k.mul(output, named("input", inputs, weights)));
-    return parsed["summed"] === undefined ? output : k.sum(output);
+    // A plain name is a single number, of shape [] or [1] or [1, 1].
+    if (parsed["plain"] !== undefined && k.shape(output).some((size) => size !== 1))
+      unsupported(`the gradient of "${gradient.of}" of shape [${k.shape(output).join(", ")}]`);
+    return k.sum(output);
   }, points);
   return Object.fromEntries(names.map((input, i) => [input, grads[i] as T]));
 }
