@@ -47,6 +47,11 @@ export function sigreg<T>(
 ): T {
   checkNames("sigreg", options, ["test", "reduction", "clip", "chunk", "check"]);
   const { test = eppsPulley(), reduction = "mean", clip, chunk } = options;
+  if (typeof (test as Partial<UnivariateTest> | null)?.overLastAxis !== "function")
+    refuse(
+      "invalid-option",
+      `sigreg: test should be a univariate test such as eppsPulley() or watson(), got ${typeof test === "function" ? "another function. Call the function that makes the test" : String(test)}.`,
+    );
   checkChoice("sigreg", "reduction", reduction, ["mean", "sum", "none"]);
   if (clip !== undefined)
     checkNumber("sigreg", "clip", clip, Number.isFinite(clip), "a finite number");

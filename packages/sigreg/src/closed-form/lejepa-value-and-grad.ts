@@ -67,7 +67,7 @@ export function lejepaValueAndGrad<T extends FloatArray>(
   const perView = sizesOf(where, projections, shape, directions);
   const targets = targetViews(where, read, perView.groups);
 
-  const workspace = workspaceOf(buffers.workspace);
+  const workspace = workspaceOf(where, buffers);
   const isOwned = buffers.workspace === undefined;
   const grad = gradientOf(where, projections, buffers.grad);
   const share = combine === "convex" ? 1 - lambda : 1;
