@@ -37,7 +37,8 @@ export interface SigregOptions {
  *  @param directions [D, M], unit columns, used as given: see `directions`.
  *  @param options Test, reduction, clipping, chunks and checks.
  *  @returns A scalar, or [..., M] for reduction "none".
- *  @throws LejepaError `shape-mismatch`, `invalid-option`; with `check` also `not-finite` and `unsupported`.
+ *  @throws LejepaError `shape-mismatch`, `invalid-option`, `unsupported` where the adapter lacks what the test or the check
+ *  needs; with `check` also `not-finite`.
  *  Source: LeJEPA, arXiv 2511.08544. */
 export function sigreg<T>(
   adapter: TensorAdapter<T>,
