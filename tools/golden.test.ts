@@ -61,7 +61,7 @@ interface GoldenJson {
 
 test("a file whose cases pass ends with the counts and exit code 0", () => {
   const { code, lines } = golden(file("passes.json", () => undefined));
-  expect(lines[0]).toMatch(/passes\.json on float64, tfjs, jax$/);
+  expect(lines.at(-2)).toMatch(/passes\.json on float64, tfjs, tfjs-wasm, .*tfjs-onnx, .*jax$/);
   expect(lines.at(-1)).toBe("3 passed, 0 failed");
   expect(code).toBe(0);
 });
@@ -93,6 +93,90 @@ test("what is not built fails with its name, and so does an option that nobody r
     "1 passed, 2 failed",
   ]);
   expect(code).toBe(1);
+});
+
+test("every way to compute the Epps-Pulley integral has its option, alone, in slices and in the loss", () => {
+  // One sample at 0 has the characteristic function 1.
+  const f = (t: number) => (1 - Math.exp((-t * t) / 2)) ** 2 * Math.exp((-t * t) / 2);
+  const integrals: [Record<string, unknown>, number][] = [
+    [{ t_max: 2, n_points: 3 }, 2 * (f(1) + f(2) / 2)],
+    [{ t_max: 2, n_points: 3, form: "half-range" }, 2 * (f(1) + f(2) / 2)],
+    [{ t_max: 2, t_min: -2, n_points: 3, form: "full-range" }, 2 * f(2)],
+    [{ t_max: 2, n_points: 3, integration: "trapezoid" }, 2 * (f(1) + f(2) / 2)],
+    [{ t_max: 2, n_points: 3, integration: "simpson" }, (2 / 3) * (4 * f(1) + f(2))],
+    [
+      { t_max: 2, n_points: 5, integration: "simpson", form: "full-range" },
+      (1 / 3) * (8 * f(1) + 2 * f(2)),
+    ],
+    [
+      { n_points: 2, integration: "gauss-hermite" },
+      Math.sqrt(2 * Math.PI) * (1 - Math.exp(-0.5)) ** 2,
+    ],
+  ];
+  const tolerance = { rtol: 1e-9, atol: 0, float64: { rtol: 1e-9, atol: 0 } };
+  const one = (...shape: number[]) => ({ shape, data: [1] });
+  const zero = (...shape: number[]) => ({ shape, data: [0] });
+  const cases = integrals.flatMap(([options, value], i) => [
+    {
+      id: `test ${i}`,
+      inputs: { x: zero(1, 1, 1, 1) },
+      options: { test: "EppsPulley", layout: "B,V,N,K", ...options },
+      expected: { value: { shape: [1, 1, 1], data: [value] } },
+      tolerance,
+    },
+    {
+      id: `slices ${i}`,
+      inputs: { x: zero(1, 1), directions: one(1, 1) },
+      options: { univariate: "EppsPulley", reduction: "sum", ...options },
+      expected: { value: { shape: [], data: [value] } },
+      tolerance,
+    },
+    {
+      id: `loss ${i}`,
+      inputs: { proj: zero(1, 1, 1), directions: one(1, 1) },
+      options: {
+        ...{ lambda: 0.5, target: "all", sigreg: "pooled", combine: "additive" },
+        ...options,
+      },
+      expected: { total: { shape: [], data: [value / 2] } },
+      tolerance,
+    },
+  ]);
+  const path = join(folder, "integrals.json");
+  writeFileSync(path, JSON.stringify({ cases }));
+  const { lines } = golden("--adapter", "float64", path);
+  expect(lines.slice(1)).toEqual(["21 passed, 0 failed"]);
+});
+
+test("an option that would be ignored fails the case with the reason", () => {
+  const path = file("ignored.json", ([first, second, third]) => {
+    Object.assign(first!.options, { integration: "gauss-hermite" });
+    Object.assign(second!.options, { integration: "romberg" });
+    Object.assign(third!.options, { t_min: -2 });
+  });
+  const { lines } = golden("--adapter", "float64", path);
+  expect(lines.slice(1)).toEqual([
+    expect.stringMatching(/"gauss-hermite" is over the whole line\. Leave out rule and tMax\.$/),
+    expect.stringMatching(/not supported: option integration = "romberg"$/),
+    expect.stringMatching(/not supported: t_min = -2 instead of 0$/),
+    "0 passed, 3 failed",
+  ]);
+});
+
+test("a gradient of one number is asked for by its name, whatever its shape", () => {
+  const path = file("column.json", ([first, second]) => {
+    first!.inputs["x"] = { shape: [1, 1], data: [0] };
+    first!.expected.value = { shape: [1], data: [0] };
+    first!.expected.grad = { x: { shape: [1, 1], data: [0] } };
+    Object.assign(first!.expected, { grad_of: "value" });
+    Object.assign(first!.options, { t_max: 1e-6 });
+    Object.assign(second!.expected, { grad_of: "value" });
+  });
+  const { lines } = golden("--adapter", "float64", path);
+  expect(lines.slice(1)).toEqual([
+    expect.stringMatching(/not supported: the gradient of "value" of shape \[2\]$/),
+    "2 passed, 1 failed",
+  ]);
 });
 
 test("a sampled gradient is compared at its positions, and a text for infinity as infinity", () => {

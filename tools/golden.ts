@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { compareCase } from "./golden/compare.js";
 import { computeCase } from "./golden/compute.js";
 import { parseGoldenFile, type GoldenCase, type MalformedCase } from "./golden/golden-file.js";
-import { adapterNames, loadAdapter, type AnyAdapter } from "./golden/installed-adapters.js";
+import { adapterNames, useAdapter } from "./golden/installed-adapters.js";
 
 const usage = `usage: npm run golden -- [--adapter ${adapterNames.join("|")}] FILE...`;
 
@@ -37,42 +37,44 @@ function readArguments(): { adapter: string | undefined; files: string[] } {
   return { adapter, files: parsed.positionals };
 }
 
-async function startAdapters(wanted: string | undefined): Promise<AnyAdapter[]> {
-  const adapters: AnyAdapter[] = [];
+/** The names of the adapters to run on: the one that is wanted, or all whose framework is installed. */
+async function adaptersToRun(wanted: string | undefined): Promise<string[]> {
+  const installed: string[] = [];
   for (const name of wanted === undefined ? adapterNames : [wanted]) {
-    const adapter = await loadAdapter(name);
-    if (adapter !== undefined) adapters.push(adapter);
+    if ((await useAdapter(name)) !== undefined) installed.push(name);
     else if (wanted !== undefined)
       throw new UsageError(`the framework of adapter "${name}" is not installed`);
     else console.log(`${name}: left out, its framework is not installed`);
   }
-  return adapters;
+  return installed;
 }
 
-/** What is wrong with a case on each adapter; empty when it passes on all of them. */
-async function problemsOf(
-  golden: GoldenCase | MalformedCase,
-  adapters: readonly AnyAdapter[],
-): Promise<string[]> {
-  if ("malformed" in golden) return [`malformed: ${golden.malformed}`];
-  const problems: string[] = [];
-  for (const adapter of adapters) {
-    try {
-      const outputs = await computeCase(adapter, golden);
-      problems.push(
-        ...compareCase(golden, outputs, adapter.precision).map(
-          (problem) => `${adapter.name}: ${problem}`,
-        ),
-      );
-    } catch (error) {
-      problems.push(`${adapter.name}: ${(error as Error).message}`);
-    }
+/** What is wrong with each case on an adapter; empty where it passes. */
+async function problemsOn(
+  name: string,
+  cases: readonly (GoldenCase | MalformedCase)[],
+): Promise<string[][]> {
+  const adapter = await useAdapter(name);
+  if (adapter === undefined) throw new Error(`${name} was installed a moment ago`);
+  const problems: string[][] = [];
+  for (const golden of cases) {
+    if ("malformed" in golden) problems.push([]);
+    else
+      try {
+        problems.push(
+          compareCase(golden, await computeCase(adapter, golden), adapter.precision).map(
+            (problem) => `${name}: ${problem}`,
+          ),
+        );
+      } catch (error) {
+        problems.push([`${name}: ${(error as Error).message}`]);
+      }
   }
   return problems;
 }
 
 /** Runs a file and prints its report; false when anything in it failed. */
-async function runFile(file: string, adapters: readonly AnyAdapter[]): Promise<boolean> {
+async function runFile(file: string, adapters: readonly string[]): Promise<boolean> {
   // npm runs scripts in the workspace root; the caller's folder is where file names are meant.
   const path = resolve(process.env["INIT_CWD"] ?? ".", file);
   let cases: (GoldenCase | MalformedCase)[];
@@ -83,20 +85,23 @@ async function runFile(file: string, adapters: readonly AnyAdapter[]): Promise<b
     console.error(`golden: ${file}: ${code === "ENOENT" ? "there is no such file" : message}`);
     return false;
   }
-  console.log(`${file} on ${adapters.map((adapter) => adapter.name).join(", ")}`);
-  let failed = 0;
-  for (const golden of cases) {
-    const problems = await problemsOf(golden, adapters);
-    if (problems.length > 0) failed++;
-    for (const problem of problems) console.log(`FAILED ${golden.id}: ${problem}`);
-  }
+  console.log(`${file} on ${adapters.join(", ")}`);
+  const problems = cases.map((golden) =>
+    "malformed" in golden ? [`malformed: ${golden.malformed}`] : [],
+  );
+  for (const adapter of adapters)
+    for (const [i, found] of (await problemsOn(adapter, cases)).entries())
+      problems[i]?.push(...found);
+  for (const [i, { id }] of cases.entries())
+    for (const problem of problems[i] ?? []) console.log(`FAILED ${id}: ${problem}`);
+  const failed = problems.filter((found) => found.length > 0).length;
   console.log(`${cases.length - failed} passed, ${failed} failed`);
   return failed === 0;
 }
 
 try {
   const { adapter, files } = readArguments();
-  const adapters = await startAdapters(adapter);
+  const adapters = await adaptersToRun(adapter);
   for (const file of files) if (!(await runFile(file, adapters))) process.exitCode = 1;
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;

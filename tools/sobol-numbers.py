@@ -31,7 +31,7 @@ export const sobolDimensions = {DIMENSIONS};
 
 /** Direction numbers of Sobol's sequence for dimensions 2 to {DIMENSIONS}, packed by tools/sobol-numbers.py, which says how.
  *  Numbers: Joe and Kuo, Constructing Sobol sequences with better two-dimensional projections, SIAM J. Sci. Comput. 30
- *  (2008), new-joe-kuo-6; Copyright (c) 2008, Stephen Joe and Frances Y. Kuo, see NOTICE. */
+ *  (2008), new-joe-kuo-6; Copyright (c) 2008, Frances Y. Kuo and Stephen Joe, see NOTICE. */
 export const packedSobolNumbers = `
 {chr(10).join(textwrap.wrap(packed, 116))}
 `;""")

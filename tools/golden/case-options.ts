@@ -23,8 +23,9 @@ export class CaseOptions {
     return value !== null && value !== undefined;
   }
 
-  /** A number. */
-  number(name: string): number {
+  /** A number; what it is when it is left out. */
+  number(name: string, otherwise?: number): number {
+    if (otherwise !== undefined && !this.has(name)) return otherwise;
     const value = this.#read(name);
     if (typeof value !== "number") unsupported(`option ${name} = ${JSON.stringify(value)}`);
     return value;
@@ -44,18 +45,24 @@ export class CaseOptions {
     return value;
   }
 
-  /** One of a few words. */
-  oneOf<Word extends string>(name: string, words: readonly Word[]): Word {
+  /** One of a few words; which one it is when it is left out. */
+  oneOf<Word extends string>(name: string, words: readonly Word[], otherwise?: Word): Word {
+    if (otherwise !== undefined && !this.has(name)) return otherwise;
     const value = this.#read(name);
     const word = words.find((candidate) => candidate === value);
     if (word === undefined) unsupported(`option ${name} = ${JSON.stringify(value)}`);
     return word;
   }
 
-  /** The axes of an input, as in "V,N,D": one of those known, and of the input's rank. May be left out. */
+  /** The axes of an input, as in "V,N,D": one of those known ("...,N,D": after any others), and of the input's rank. May be
+   *  left out. */
   layout(name: string, input: StoredTensor | undefined, known: readonly string[]): void {
     if (!this.has(name)) return;
-    const layout = this.oneOf(name, known);
+    const layout = this.text(name);
+    const isKnown = known.some((axes) =>
+      axes.startsWith("...") ? `,${layout}`.endsWith(axes.slice(3)) : layout === axes,
+    );
+    if (!isKnown) unsupported(`option ${name} = "${layout}"`);
     const rank = input?.shape.length;
     if (rank !== layout.split(",").length)
       throw new Error(`${name} is ${layout} but the input has rank ${rank}`);

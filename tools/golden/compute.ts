@@ -19,7 +19,7 @@ type Named<T> = Readonly<Record<string, T>>;
 type Formula = <T>(adapter: TensorAdapter<T>, inputs: Named<T>) => Named<T>;
 
 /** Layouts of x that the tests know. */
-const layouts = ["N", "N,K", "V,N,K", "N,D", "V,N,D"];
+const layouts = ["N", "...,N,K", "...,N,D"];
 
 /** Computes a case on an adapter: its values, and the gradients that it expects.
  *  Throws an Error that says why when the case asks for what is not built. */
@@ -94,7 +94,10 @@ function gradients<T>(
     const replaced = Object.fromEntries(names.map((input, i) => [input, xs[i] as T]));
     const output = named("output", formula(k, { ...inputs, ...replaced }), name);
     if (weights !== undefined) return k.sum(k.mul(output, named("input", inputs, weights)));
-    return parsed["summed"] === undefined ? output : k.sum(output);
+    // A plain name is a single number, of shape [] or [1] or [1, 1].
+    if (parsed["plain"] !== undefined && k.shape(output).some((size) => size !== 1))
+      unsupported(`the gradient of "${gradient.of}" of shape [${k.shape(output).join(", ")}]`);
+    return k.sum(output);
   }, points);
   return Object.fromEntries(names.map((input, i) => [input, grads[i] as T]));
 }
@@ -129,15 +132,11 @@ function testFormula(golden: GoldenCase, options: CaseOptions, scale: "linear" |
 
 function eppsPulleyFormula(golden: GoldenCase, options: CaseOptions): Formula {
   options.describes("formula", "upstream_call");
-  const form = options.has("form")
-    ? options.oneOf("form", ["paper", "exact-integral"])
-    : "half-range";
-  const test = eppsPulley(
-    form === "exact-integral" ? { rule: "exact" } : eppsPulleyOptions(options, form),
-  );
+  const test = eppsPulley(eppsPulleyOptions(options));
+  const isExact = golden.options["form"] === "exact-integral";
   options.finish("EppsPulley");
   // The exact integral is stored as a multivariate statistic of one-dimensional samples, [N, 1] -> [].
-  const oneColumn = form === "exact-integral" && golden.values["value"]?.shape.length === 0;
+  const oneColumn = isExact && golden.values["value"]?.shape.length === 0;
   return (k, inputs) => {
     const x = named("input", inputs, "x");
     return { value: test(k, oneColumn ? k.reshape(x, [k.shape(x)[0] ?? 0]) : x) };
@@ -146,7 +145,7 @@ function eppsPulleyFormula(golden: GoldenCase, options: CaseOptions): Formula {
 
 function sigregFormula(golden: GoldenCase, options: CaseOptions): Formula {
   const name = options.oneOf("univariate", univariateNames);
-  options.layout("layout", golden.inputs["x"], ["N,D", "V,N,D"]);
+  options.layout("layout", golden.inputs["x"], ["...,N,D"]);
   options.layout("directions_layout", golden.inputs["directions"], ["D,S"]);
   const reduction = options.oneOf("reduction", ["mean", "sum", "none"]);
   const clip = options.has("clip_value") ? options.number("clip_value") : undefined;
@@ -165,14 +164,13 @@ function lossFormula(golden: GoldenCase, options: CaseOptions): Formula {
   options.layout("layout", golden.inputs["proj"], ["V,N,D"]);
   options.layout("directions_layout", golden.inputs["directions"], ["D,S"]);
   const target = options.oneOf("target", ["all", "global"]);
-  const form = options.has("form") ? options.oneOf("form", ["paper"]) : "half-range";
   const lossOptions = {
     lambda: options.number("lambda"),
     target,
     globalViews: options.has("n_global") ? options.number("n_global") : undefined,
     sigreg: options.oneOf("sigreg", ["per_view", "pooled"]) === "pooled" ? "pooled" : "per-view",
     combine: options.oneOf("combine", ["convex", "additive"]),
-    ...eppsPulleyOptions(options, form),
+    ...eppsPulleyOptions(options),
   } as const;
   options.finish("the loss");
   return (k, inputs) => {

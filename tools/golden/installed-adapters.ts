@@ -3,39 +3,51 @@ import type { TensorAdapter } from "@lejepa/tensor";
 /** An adapter whose tensor type does not matter to the caller. */
 export type AnyAdapter = TensorAdapter<unknown>;
 
-/** How each adapter of `@lejepa/tensor` is started. */
+/** The one whose framework is not installed with the workspace: it compiles or downloads a library. */
+export const nativeAdapter = "tfjs-native";
+
+/** How each adapter of `@lejepa/tensor` is started, on each of its backends. */
 const loaders: Readonly<Record<string, () => Promise<AnyAdapter>>> = {
-  float64: async () => {
-    const { float64Adapter } = await import("@lejepa/tensor/float64");
-    return float64Adapter();
-  },
-  tfjs: async () => (await tfjsOn("cpu"))(),
+  float64: async () => (await import("@lejepa/tensor/float64")).float64Adapter(),
+  tfjs: () => tfjsOn("cpu"),
+  "tfjs-wasm": () => tfjsOn("wasm"),
+  [nativeAdapter]: () => tfjsOn("tensorflow"),
+  "tfjs-onnx": () => tfjsOn("onnx-engine"),
+  "tfjs-ops": () => tfjsOn("cpu", "ops"),
+  "tfjs-ops-wasm": () => tfjsOn("wasm", "ops"),
   jax: async () => (await import("@lejepa/tensor/jax")).jaxAdapter(),
-  "tfjs with ops": async () => {
-    const { characteristicMeans } = await import("@lejepa/ops");
-    return (await tfjsOn("cpu"))({ characteristicMeans });
-  },
-  "tfjs on wasm": async () => (await tfjsOn("wasm"))(),
 };
 
-/** tfjs adapters run on whichever backend was started last. */
-async function tfjsOn(backend: "cpu" | "wasm") {
+/** What registers each backend of tfjs. */
+const backends = {
+  cpu: () => import("@tensorflow/tfjs-backend-cpu"),
+  wasm: () => import("@tensorflow/tfjs-backend-wasm"),
+  tensorflow: () => import(String("@tensorflow/tfjs-node")), // a name that the type checker does not look for
+  "onnx-engine": async () =>
+    (await import("../adapters/onnx-engine-backend.js")).onnxEngineBackend(),
+};
+
+/** The tfjs adapter, alone or with what `@lejepa/ops` adds. It runs on the backend that was set last. */
+async function tfjsOn(backend: keyof typeof backends, along?: "ops"): Promise<AnyAdapter> {
   const tf = await import("@tensorflow/tfjs-core");
-  if (backend === "cpu") await import("@tensorflow/tfjs-backend-cpu");
-  else await import("@tensorflow/tfjs-backend-wasm");
+  await backends[backend]();
   tf.enableProdMode(); // no advertisement on the first call
   if (!(await tf.setBackend(backend))) throw new Error(`tfjs did not start on ${backend}`);
-  return (await import("@lejepa/tensor/tfjs")).tfjsAdapter;
+  const { tfjsAdapter } = await import("@lejepa/tensor/tfjs");
+  if (along === undefined) return tfjsAdapter();
+  const { characteristicMeans } = await import("@lejepa/ops");
+  return tfjsAdapter({ characteristicMeans });
 }
 
-/** Every adapter that there is. */
-export const adapterNames: readonly string[] = ["float64", "tfjs", "jax"];
+/** Every adapter that there is, by backend. */
+export const adapterNames: readonly string[] = Object.keys(loaders);
 
-/** Those, tfjs on its other backend, and with what other packages add to it. */
-export const adapterVariants: readonly string[] = Object.keys(loaders);
+/** Those whose framework is installed with the workspace. */
+export const workspaceAdapters = adapterNames.filter((name) => name !== nativeAdapter);
 
-/** Starts an adapter; undefined when the framework is not installed. Throws when it is there and does not start. */
-export async function loadAdapter(name: string): Promise<AnyAdapter | undefined> {
+/** Makes an adapter the one that may be used until the next call: those of tfjs share its one active backend.
+ *  Undefined when the framework is not installed. Throws when it is there and does not start. */
+export async function useAdapter(name: string): Promise<AnyAdapter | undefined> {
   try {
     return await loaders[name]?.();
   } catch (error) {

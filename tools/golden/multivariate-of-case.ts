@@ -13,16 +13,16 @@ type Scale = "linear" | "log";
 
 /** Each test of the files with the public function and options that compute it. */
 const tests = {
-  BHEP: (options) => bhep({ beta: options.number("beta") }),
+  BHEP: (options) => bhep({ beta: options.number("beta", 0.1) }),
   BHEP_M: (options, scale) =>
     bhepM({
-      beta: options.number("beta"),
+      beta: options.number("beta", 10),
       constant: options.has("constant") && options.flag("constant") ? "kept" : "dropped",
       scale,
     }),
   HZ: () => henzeZirkler(),
-  HV: (options, scale) => henzeVisagie({ gamma: options.number("gamma"), scale }),
-  COMB: (options, scale) => comb({ gamma: options.number("gamma"), scale }),
+  HV: (options, scale) => henzeVisagie({ gamma: options.number("gamma", 1), scale }),
+  COMB: (options, scale) => comb({ gamma: options.number("gamma", 0.1), scale }),
 } satisfies Record<string, (options: CaseOptions, scale: Scale) => MultivariateTest>;
 
 /** The names that {@link multivariateOf} knows. */

@@ -3,6 +3,7 @@ import {
   cramerVonMises,
   eppsPulley,
   extendedJarqueBera,
+  jarqueBera,
   moments,
   orderStatisticNll,
   shapiroWilk,
@@ -15,25 +16,34 @@ import {
 import type { TensorAdapter } from "@lejepa/tensor";
 import { unsupported, type CaseOptions } from "./case-options.js";
 
-/** Each test of the files with the public function and options that compute it. A case without `formula` wants the formula
- *  of the reference implementation, also where that differs from the one it cites. */
+/** Each test of the files with the public function and options that compute it. An option that is left out has the default
+ *  of the files' formulas. A case without `formula` wants the formula of the reference implementation, also where that
+ *  differs from the one it cites. */
 const tests = {
-  EppsPulley: (options) => eppsPulley(eppsPulleyOptions(options, "half-range")),
+  EppsPulley: (options) => eppsPulley(eppsPulleyOptions(options)),
   AndersonDarling: (options) => andersonDarling(order(options)),
   CramerVonMises: (options) => cramerVonMises(order(options)),
   Watson: (options) => watson(order(options)),
   VCReg: () => vcreg(),
+  JarqueBera: () => jarqueBera(),
   ExtendedJarqueBera: () => extendedJarqueBera(),
   Entropy: (options) =>
     vasicekEntropy({
-      reach: options.number("m"),
-      spacings: options.oneOf("method", ["centered", "right"]) === "right" ? "right" : "centred",
+      reach: options.number("m", 1),
+      spacings:
+        options.oneOf("method", ["centered", "right"], "centered") === "right"
+          ? "right"
+          : "centred",
       ends: formula(options, ["vasicek"]) ?? "reference",
       ...order(options),
     }),
   ShapiroWilk: (options) => {
-    const expected = options.oneOf("expectation_mode", ["elfving", "blom", "rahman"]);
-    const weights = options.oneOf("covariance_mode", ["shapiro_francia", "rahman"]);
+    const expected = options.oneOf("expectation_mode", ["elfving", "blom", "rahman"], "elfving");
+    const weights = options.oneOf(
+      "covariance_mode",
+      ["shapiro_francia", "rahman"],
+      "shapiro_francia",
+    );
     const corrected = formula(options, ["elfving-1947"]) !== undefined;
     if (corrected && expected !== "elfving") unsupported(`elfving-1947 of ${expected}`);
     return shapiroWilk({
@@ -42,7 +52,7 @@ const tests = {
       ...order(options),
     });
   },
-  Moments: (options) => moments({ order: options.number("k_max") }),
+  Moments: (options) => moments({ order: options.number("k_max", 4) }),
 } satisfies Record<string, (options: CaseOptions) => UnivariateTest>;
 
 /** The names that {@link univariateOf} knows. */
@@ -56,26 +66,30 @@ export function univariateOf(name: keyof typeof tests, options: CaseOptions): Un
 /** The losses of the test "NLL", one for each sample. */
 export function sampleLossesOf(options: CaseOptions): <T>(k: TensorAdapter<T>, x: T) => T {
   return orderStatisticNll({
-    alpha: options.number("alpha"),
+    alpha: options.number("alpha", 0.5),
     inside: "nan",
     rank: options.has("k") ? options.number("k") : undefined,
     among: options.has("N") ? options.number("N") : undefined,
   });
 }
 
-/** The Epps-Pulley integral of a case in one of the files' two forms. */
-export function eppsPulleyOptions(
-  options: CaseOptions,
-  form: "paper" | "half-range",
-): EppsPulleyOptions {
-  const tMax = options.number("t_max");
-  if (options.has("t_min") && (form !== "paper" || options.number("t_min") !== -tMax))
-    unsupported("t_min other than -t_max of the paper's form");
-  return {
-    tMax,
-    points: options.number("n_points"),
-    rule: form === "paper" ? "full-range" : "half-range",
-  };
+/** How a case computes the Epps-Pulley integral: `form` is the rule, [-5, 5] being the paper's. */
+export function eppsPulleyOptions(options: CaseOptions): EppsPulleyOptions {
+  const integration = options.has("integration")
+    ? options.oneOf("integration", ["trapezoid", "simpson", "gauss-hermite"])
+    : undefined;
+  const points = options.has("n_points") ? options.number("n_points") : undefined;
+  const form = options.has("form")
+    ? options.oneOf("form", ["half-range", "full-range", "paper", "exact-integral"])
+    : undefined;
+  if (form === "exact-integral") return { rule: "exact", integration, points };
+  const tMax = options.has("t_max") ? options.number("t_max") : undefined;
+  const rule = form === "paper" ? "full-range" : form;
+  if (options.has("t_min")) {
+    const [from, wanted] = [options.number("t_min"), rule === "full-range" ? -(tMax ?? 5) : 0];
+    if (from !== wanted) unsupported(`t_min = ${from} instead of ${wanted}`);
+  }
+  return { integration, points, rule, tMax };
 }
 
 function order(options: CaseOptions): { order: "any" | "ascending" } {

@@ -48,6 +48,15 @@ describe.each(backends)("characteristicMeans on %s", (backend) => {
     expect([...means.dataSync()]).toEqual([1, 0, 1, 0]);
   });
 
+  test("sines of samples just below zero keep their digits", async () => {
+    await tf.setBackend(backend);
+    const means = characteristicMeans(tf.fill([1, 4], -(2 ** -10)), 1, [1, 16]).dataSync();
+    [1, 16].forEach((harmonic, j) => {
+      const sine = Math.sin(-harmonic * 2 ** -10);
+      expect(Math.abs(means[2 * j + 1]! / sine - 1)).toBeLessThan(1e-6);
+    });
+  });
+
   test("leaves only its result behind", async () => {
     await tf.setBackend(backend);
     const x = numbers([40, 1024], 3);

@@ -127,13 +127,23 @@ function lists(rows: tf.Tensor2D, step: number, plan: Plan) {
   const ones = tf.ones<tf.Rank.R3>(angle.shape);
   const stacked = (rotations: readonly Rotation[]) =>
     tf.concat([ones, ...rotations.flatMap(({ cos, sin }) => [cos, sin])], 1);
-  const once: Rotation = { cos: tf.cos(angle), sin: tf.sin(angle) };
+  const once = rotationBy(angle);
   const fine = multiples(once, plan.fine);
   if (plan.coarse === 0) {
     return { fine: stacked(fine), coarse: ones };
   }
   const stride = sumOfAngles(twice(fine[plan.fine - 1]!), once);
   return { fine: stacked(fine), coarse: stacked(multiples(stride, plan.coarse)) };
+}
+
+/** tfjs-backend-wasm moves angles to [0, 2 pi) in float32 first: just below 0 the error is 2.4e-7 however small the sine
+ *  is, and the highest multiple makes it that many times larger. Angles above 0 stay where they are. */
+function rotationBy(angle: tf.Tensor3D): Rotation {
+  if (tf.getBackend() !== "wasm") {
+    return { cos: tf.cos(angle), sin: tf.sin(angle) };
+  }
+  const size = tf.abs(angle);
+  return { cos: tf.cos(size), sin: tf.mul(tf.sign(angle), tf.sin(size)) };
 }
 
 /** Rotations by 1, 2, .. `count` times the angle. Doubling and adding angles are rotations themselves, so the rounding

@@ -73,36 +73,10 @@ export function lejepaLoss<T>(
     "check",
     ...eppsPulleyOptionNames,
   ]);
-  const {
-    lambda = 0.05,
-    combine = "convex",
-    sigreg: grouping = "per-view",
-    target = "all",
-    globalViews,
-    chunk,
-    check,
-    ...testOptions
-  } = options;
-  checkChoice("lejepaLoss", "combine", combine, ["convex", "additive"]);
-  checkChoice("lejepaLoss", "sigreg", grouping, ["per-view", "pooled"]);
-  checkChoice("lejepaLoss", "target", target, ["all", "global"]);
+  const { chunk, check, ...rest } = options;
+  const read = readLossOptions("lejepaLoss", rest);
+  const { lambda, combine, grouping, target, testOptions } = read;
   const isChecked = checksFinite("lejepaLoss", check);
-  if (combine === "convex")
-    checkNumber(
-      "lejepaLoss",
-      "lambda",
-      lambda,
-      lambda >= 0 && lambda <= 1,
-      'a number in [0, 1] when combine is "convex"',
-    );
-  else
-    checkNumber(
-      "lejepaLoss",
-      "lambda",
-      lambda,
-      lambda >= 0 && lambda < Infinity,
-      "a finite number of 0 or more",
-    );
 
   const shape = adapter.shape(projections);
   const [views, samples, dim] = shape;
@@ -119,7 +93,7 @@ export function lejepaLoss<T>(
       "shape-mismatch",
       `lejepaLoss: projections should have shape [V, N, D] with at least one view and one sample, got ${show(shape)}. Stack the views along a first axis.`,
     );
-  const targeted = targetViews("lejepaLoss", { target, globalViews }, views);
+  const targeted = targetViews("lejepaLoss", read, views);
 
   if (isChecked) {
     checkFinite(adapter, "lejepaLoss", "projections", projections);
@@ -152,10 +126,33 @@ export function lejepaLoss<T>(
   return { loss, prediction, sigreg: gaussianity };
 }
 
-/** G: how many of the first views make the centre. `target` is one of its two names already. */
+/** The options with their defaults, checked as far as they can be without the views. The test checks its own. */
+export function readLossOptions(
+  where: string,
+  {
+    lambda = 0.05,
+    combine = "convex",
+    sigreg: grouping = "per-view",
+    target = "all",
+    globalViews,
+    ...testOptions
+  }: Omit<LejepaLossOptions, "chunk" | "check">,
+) {
+  checkChoice(where, "combine", combine, ["convex", "additive"]);
+  checkChoice(where, "sigreg", grouping, ["per-view", "pooled"]);
+  checkChoice(where, "target", target, ["all", "global"]);
+  const [isAllowed, expected] =
+    combine === "convex"
+      ? [lambda >= 0 && lambda <= 1, 'a number in [0, 1] when combine is "convex"']
+      : [lambda >= 0 && lambda < Infinity, "a finite number of 0 or more"];
+  checkNumber(where, "lambda", lambda, isAllowed, expected);
+  return { lambda, combine, grouping, target, globalViews, testOptions };
+}
+
+/** G: how many of the first views make the centre. */
 export function targetViews(
   where: string,
-  { target = "all", globalViews }: Pick<LejepaLossOptions, "target" | "globalViews">,
+  { target, globalViews }: Pick<ReturnType<typeof readLossOptions>, "target" | "globalViews">,
   views: number,
 ): number {
   if (target === "all") {

@@ -18,8 +18,13 @@ export function show(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Checks the names of an options object: a misspelt option would otherwise be ignored. */
+/** Checks an options object and the names in it: a misspelt option would otherwise be ignored. */
 export function checkNames(where: string, options: object, known: readonly string[]): void {
+  if (typeof options !== "object" || (options as object | null) === null)
+    refuse(
+      "invalid-option",
+      `${where}: got ${JSON.stringify(options)} instead of an object with any of ${known.join(", ")}.`,
+    );
   for (const name of Object.keys(options))
     if (!known.includes(name))
       refuse(

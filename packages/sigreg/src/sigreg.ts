@@ -37,7 +37,8 @@ export interface SigregOptions {
  *  @param directions [D, M], unit columns, used as given: see `directions`.
  *  @param options Test, reduction, clipping, chunks and checks.
  *  @returns A scalar, or [..., M] for reduction "none".
- *  @throws LejepaError `shape-mismatch`, `invalid-option`; with `check` also `not-finite` and `unsupported`.
+ *  @throws LejepaError `shape-mismatch`, `invalid-option`, `unsupported` where the adapter lacks what the test or the check
+ *  needs; with `check` also `not-finite`.
  *  Source: LeJEPA, arXiv 2511.08544. */
 export function sigreg<T>(
   adapter: TensorAdapter<T>,
@@ -47,6 +48,11 @@ export function sigreg<T>(
 ): T {
   checkNames("sigreg", options, ["test", "reduction", "clip", "chunk", "check"]);
   const { test = eppsPulley(), reduction = "mean", clip, chunk } = options;
+  if (typeof (test as Partial<UnivariateTest> | null)?.overLastAxis !== "function")
+    refuse(
+      "invalid-option",
+      `sigreg: test should be a univariate test such as eppsPulley() or watson(), got ${typeof test === "function" ? "another function. Call the function that makes the test" : String(test)}.`,
+    );
   checkChoice("sigreg", "reduction", reduction, ["mean", "sum", "none"]);
   if (clip !== undefined)
     checkNumber("sigreg", "clip", clip, Number.isFinite(clip), "a finite number");

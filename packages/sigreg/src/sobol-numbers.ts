@@ -3,7 +3,7 @@ export const sobolDimensions = 1024;
 
 /** Direction numbers of Sobol's sequence for dimensions 2 to 1024, packed by tools/sobol-numbers.py, which says how.
  *  Numbers: Joe and Kuo, Constructing Sobol sequences with better two-dimensional projections, SIAM J. Sci. Comput. 30
- *  (2008), new-joe-kuo-6; Copyright (c) 2008, Stephen Joe and Frances Y. Kuo, see NOTICE. */
+ *  (2008), new-joe-kuo-6; Copyright (c) 2008, Frances Y. Kuo and Stephen Joe, see NOTICE. */
 export const packedSobolNumbers = `
 Es2HBCSk2UkoVEiV3ZW0AXQVXsvYNh4Zo9KaE24aY5ia07MbKU+cH2z5uJ8x4nHOOL7kaAxpzpkjq6cW+PdVWaPO5iJonfeBIDwdMl15TMco9O1gberl
 ukPlCWon3SuAz8Nh71+3G8w/1Q7QgdP5mPUFd/6+wgtKpZvkJpdrGEhe/RaC0MecfAnhlBJQc0NFJUdOhx6ELLkQ6XJOjiN68+xsVCFfhwjCDdXLEZ+4

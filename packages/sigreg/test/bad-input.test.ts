@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { directions, eppsPulley, lejepaLoss, sigreg, type SigregErrorCode } from "@lejepa/sigreg";
+import {
+  bhep,
+  directions,
+  eppsPulley,
+  lejepaLoss,
+  sigreg,
+  type SigregErrorCode,
+} from "@lejepa/sigreg";
 import { float64Adapter } from "@lejepa/tensor/float64";
 
 const k = float64Adapter();
@@ -64,6 +71,18 @@ const rows: Row[] = [
 
   ["embeddings of rank 1", "shape-mismatch", () => sigreg(k, k.fill([3], 1), a)],
   ["no embeddings", "shape-mismatch", () => sigreg(k, k.fill([0, 3], 1), a)],
+  [
+    "a test that was not made",
+    "invalid-option",
+    () => sigreg(k, z, a, { test: eppsPulley as never }),
+  ],
+  ["a test by its name", "invalid-option", () => sigreg(k, z, a, { test: "watson" as never })],
+  ["options that are none", "invalid-option", () => sigreg(k, z, a, null as never)],
+  [
+    "a test of whole embeddings",
+    "invalid-option",
+    () => sigreg(k, z, a, { test: bhep() as never }),
+  ],
   ["directions of another dimension", "shape-mismatch", () => sigreg(k, z, k.fill([4, 5], 1))],
   ["directions of rank 1", "shape-mismatch", () => sigreg(k, z, k.fill([3], 1))],
   ["no directions", "shape-mismatch", () => sigreg(k, z, k.fill([3, 0], 1))],

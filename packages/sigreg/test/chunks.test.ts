@@ -14,7 +14,7 @@ import {
 import { unsupported } from "@lejepa/tensor/error";
 import { float64Adapter } from "@lejepa/tensor/float64";
 import { tfjsAdapter } from "@lejepa/tensor/tfjs";
-import { adapterVariants, loadAdapter } from "../../../tools/golden/installed-adapters.js";
+import { useAdapter, workspaceAdapters } from "../../../tools/golden/installed-adapters.js";
 
 const k = float64Adapter();
 const [V, N, D, M] = [2, 6, 4, 10];
@@ -80,10 +80,10 @@ describe("slices in chunks", () => {
   );
 });
 
-test.each(adapterVariants)(
+test.each(workspaceAdapters)(
   "three slices at a time are the loss of the whole on %s",
   async (name) => {
-    const k = await loadAdapter(name);
+    const k = await useAdapter(name);
     if (k === undefined) throw new Error(`${name} is not installed`);
     const run = async (chunk: number | undefined) => {
       const { value, grads } = k.valueAndGrad(

@@ -392,6 +392,14 @@ describe("bad input is refused", () => {
       "global views without their target",
       () => lejepaValueAndGrad(z, [2, 3, 4], a, { globalViews: 1 }),
     ],
+    [
+      "a misspelt buffer",
+      () => sigregValueAndGrad(z, [6, 4], a, {}, { gradient: new Float32Array(24) } as object),
+    ],
+    [
+      "a workspace of one's own",
+      () => lejepaValueAndGrad(z, [2, 3, 4], a, {}, { workspace: { kernels: "plain" } }),
+    ],
     ["kernels", () => closedFormWorkspace({ kernels: "gpu" as "plain" })],
   ])("%s", (_, call) => {
     expect(call).toThrow(refused("invalid-option"));

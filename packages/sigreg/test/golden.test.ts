@@ -7,7 +7,11 @@ import {
   type GoldenCase,
   type StoredTensor,
 } from "../../../tools/golden/golden-file.js";
-import { adapterVariants, loadAdapter } from "../../../tools/golden/installed-adapters.js";
+import {
+  nativeAdapter,
+  useAdapter,
+  workspaceAdapters,
+} from "../../../tools/golden/installed-adapters.js";
 
 /** Files of golden values with the number of cases that each must hold. */
 const files = {
@@ -17,21 +21,6 @@ const files = {
   sigreg: 45,
   "lejepa-loss": 33,
   training: 3,
-};
-
-/** Cases that may fail on an adapter, with the reason. */
-const excused: Readonly<Record<string, readonly string[]>> = {
-  // XNNPACK adds up products in float32, the other adapters in float64: where the gradient is a small difference of
-  // such sums, up to 4e-3 of it is lost against the 1e-4 of the file.
-  "epps-pulley on tfjs on wasm": [
-    "ep/t1/n17/scaled-down/NK",
-    "ep/t1/n33/scaled-down/NK",
-    "ep/t1/n33/scaled-down/VNK",
-    "ep/t3/n17/scaled-down/VNK",
-    "ep/t3/n33/heavy/NK",
-    "ep/t3/n33/scaled-down/VNK",
-    "ep/t5/n33/scaled-down/NK",
-  ],
 };
 
 const casesOf = (file: string) =>
@@ -67,8 +56,33 @@ function withZeros(golden: GoldenCase, which: "values" | "gradients"): Outputs {
   };
 }
 
-test("there are three adapters to check, one of them with characteristicMeans and on wasm too", () => {
-  expect(adapterVariants).toEqual(["float64", "tfjs", "jax", "tfjs with ops", "tfjs on wasm"]);
+/** What differs in the cases of a file on an adapter; undefined when its framework is not installed. */
+async function problemsOf(file: string, name: string): Promise<string[] | undefined> {
+  const adapter = await useAdapter(name);
+  if (adapter === undefined) return undefined;
+  const problems: string[] = [];
+  for (const golden of casesOf(file))
+    for (const problem of compareCase(
+      golden,
+      await computeCase(adapter, golden),
+      adapter.precision,
+    ))
+      problems.push(`${golden.id}: ${problem}`);
+  return problems;
+}
+
+test("the adapters are checked on every backend that comes with the workspace", () => {
+  expect(workspaceAdapters).toEqual([
+    "float64",
+    ...["tfjs", "tfjs-wasm", "tfjs-onnx", "tfjs-ops", "tfjs-ops-wasm"],
+    "jax",
+  ]);
+});
+
+test("every case of every file, value and gradient, on the native backend of tfjs", async (context) => {
+  if ((await useAdapter(nativeAdapter)) === undefined)
+    context.skip("@tensorflow/tfjs-node is not installed");
+  for (const file of Object.keys(files)) expect(await problemsOf(file, nativeAdapter)).toEqual([]);
 });
 
 describe.each(Object.entries(files))("%s.json", (file, count) => {
@@ -78,19 +92,8 @@ describe.each(Object.entries(files))("%s.json", (file, count) => {
     expect(cases).toHaveLength(count);
   });
 
-  test.each(adapterVariants)("every case, value and gradient, on %s", async (name) => {
-    const adapter = await loadAdapter(name);
-    if (adapter === undefined) throw new Error(`${name} is not installed`);
-    const problems: string[] = [];
-    const mayFail = excused[`${file} on ${name}`] ?? [];
-    for (const golden of cases.filter(({ id }) => !mayFail.includes(id)))
-      for (const problem of compareCase(
-        golden,
-        await computeCase(adapter, golden),
-        adapter.precision,
-      ))
-        problems.push(`${golden.id}: ${problem}`);
-    expect(problems).toEqual([]);
+  test.each(workspaceAdapters)("every case, value and gradient, on %s", async (name) => {
+    expect(await problemsOf(file, name)).toEqual([]);
   });
 
   test("zeros would fail, except where zero is the answer", () => {

@@ -242,10 +242,25 @@ describe.each(Object.entries(multivariate))("%s", (_name, statistic) => {
 test.each<[string, (by: number) => Float64Tensor]>([
   ["place", (by) => k.add(k.fromArray(normal("m", 120), [60, 2]), by)],
   ["spread", (by) => k.mul(k.fromArray(normal("m", 120), [60, 2]), 1 + by)],
-])("multivariate statistics of a distance grow with a departure in %s", (_what, sample) => {
-  for (const name of ["bhep 0.1", "bhep 0.5", "bhepM", "henzeZirkler", "henzeVisagie"]) {
-    const values = [0, 0.5, 1, 1.5].map((by) => multivariate[name]!(k, sample(by)).data[0]!);
+])("multivariate statistics but comb grow with a departure in %s", (_what, sample) => {
+  const grow = Object.entries(multivariate).filter(([name]) => !name.startsWith("comb"));
+  expect(grow).toHaveLength(9);
+  for (const [name, statistic] of grow) {
+    const values = [0, 0.5, 1, 1.5].map((by) => statistic(k, sample(by)).data[0]!);
     values.slice(1).forEach((value, i) => expect(value, name).toBeGreaterThan(values[i]!));
+  }
+});
+
+test("comb grows with the tails, and shrinks with samples that stay normal", () => {
+  const middles = k.fromArray(normalMiddles, [100, 1]);
+  const cubes = k.mul(k.square(middles), middles);
+  for (const name of ["comb", "comb, log"]) {
+    const at = (x: Float64Tensor) => multivariate[name]!(k, x).data[0]!;
+    const tails = [0, 0.2, 0.4, 0.8].map((by) => at(k.add(middles, k.mul(cubes, by / 4))));
+    tails.slice(1).forEach((value, i) => expect(value).toBeGreaterThan(tails[i]!));
+    const sizes = [1, 0.5, 0.2, 0].map((by) => Math.abs(at(k.mul(middles, by))));
+    sizes.slice(1).forEach((value, i) => expect(value).toBeLessThan(sizes[i]!));
+    expect(sizes[3]).toBe(0);
   }
 });
 

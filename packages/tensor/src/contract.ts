@@ -76,7 +76,7 @@ export interface TensorAdapter<T> {
   log(x: T): T;
   /** Square root; NaN below 0. */
   sqrt(x: T): T;
-  /** Sine of x in radians, to the precision of the type for |x| up to 10,000. */
+  /** Sine of x in radians, to the precision of the type for |x| up to 10,000; near 0 relative to the sine itself. */
   sin(x: T): T;
   /** Cosine of x in radians, to the precision of the type for |x| up to 10,000. */
   cos(x: T): T;

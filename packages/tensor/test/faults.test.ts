@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { TensorAdapter } from "@lejepa/tensor";
 import { conformanceCases, runConformance } from "@lejepa/tensor/conformance";
 import { unsupported } from "@lejepa/tensor/error";
@@ -613,6 +613,21 @@ const faults: readonly Fault[] = [
     noticedBy: ["sin/large-arguments"],
   },
   {
+    name: "the sine takes small angles a turn further",
+    breakIt: (k) => ({
+      sin: (x) => k.where(k.greaterEqual(k.abs(x), 1), k.sin(x), k.sin(k.add(x, 2 * Math.PI))),
+    }),
+    noticedBy: ["sin/small-arguments"],
+  },
+  {
+    name: "characteristicMeans takes samples a turn further",
+    breakIt: (k) => ({
+      characteristicMeans: (x, step, harmonics) =>
+        k.characteristicMeans(k.add(x, (2 * Math.PI) / step), step, harmonics),
+    }),
+    noticedBy: ["characteristicMeans/small-samples"],
+  },
+  {
     name: "the sum of all starts from 1",
     breakIt: (k) => ({
       sum: (x, axes, dims) => (axes ? k.sum(x, axes, dims) : k.add(k.sum(x, axes, dims), 1)),
@@ -953,6 +968,24 @@ test("every fault is noticed by a case, and every case notices a fault", () => {
   expect(faults.filter((fault) => fault.noticedBy.length === 0)).toEqual([]);
   const noticing = new Set(faults.flatMap((fault) => fault.noticedBy));
   expect(conformanceCases.map(({ id }) => id).filter((id) => !noticing.has(id))).toEqual([]);
+});
+
+test("a read that never answers fails its case, and does not stop the runner", async () => {
+  vi.useFakeTimers();
+  try {
+    const silent = { ...wholeAdapter(), read: () => new Promise<never>(() => undefined) };
+    const cases = conformanceCases.filter(
+      ({ id }) => id === "fill/value" || id === "add/shapes-differ",
+    );
+    const running = runConformance(silent, cases);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect((await running).results).toEqual([
+      { id: "fill/value", status: "failed", reason: "it has not finished after 20 seconds" },
+      { id: "add/shapes-differ", status: "passed" },
+    ]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("an adapter whose capabilities are no list fails, and does not stop the runner", async () => {

@@ -14,6 +14,7 @@ const defaults: Omit<TrainConfig, "source"> = {
   combine: "convex",
   sigreg: "per-view",
   slices: 256,
+  integration: "trapezoid",
   points: 17,
   tMax: 3,
   rule: "half-range",
@@ -54,6 +55,10 @@ test.each<[key: string, value: unknown, allowed: RegExp]>([
   ["learningRate", Infinity, /number above 0/],
   ["engine", "cuda", /one of auto, onnx, eager, got "cuda"/],
   ["channels", 2, /1 or 3, got 2/],
+  ["integration", "romberg", /one of trapezoid, simpson, gauss-hermite, got "romberg"/],
+  ["points", 1, /whole number of at least 2, got 1/],
+  ["tMax", 0, /number above 0, got 0/],
+  ["rule", "exact", /one of half-range, full-range, got "exact"/],
   ["projector", { hidden: [0], outputDim: 4 }, /projector\.hidden\.0 .*at least 1, got 0/],
   ["projector", { hidden: [8], outputDim: 4, depth: 2 }, /no key "depth"; .*hidden, outputDim/],
   ["projector", 3, /\{ hidden: \[widths\], outputDim: width \}, got 3/],
@@ -82,6 +87,39 @@ test("an augmentation is checked by the package that applies it", () => {
       message: expect.stringMatching(/^config: augmentation: .*degrees/) as string,
       cause: expect.objectContaining({ code: "invalid-views" }) as unknown,
     }),
+  );
+});
+
+test("the integral is checked by the package that computes it", () => {
+  const complete = (integral: Partial<TrainConfig>) =>
+    completeConfig({ source: "mnist", ...integral }, defaults, 60_000);
+  expect(complete({ integration: "simpson" })).toMatchObject({ tMax: 3, rule: "half-range" });
+  for (const integral of [
+    { integration: "simpson", points: 16 },
+    { integration: "gauss-hermite", tMax: 5 },
+    { integration: "gauss-hermite", points: 257 },
+  ] as const)
+    expect(() => complete(integral)).toThrow(
+      expect.objectContaining({
+        code: "invalid-config",
+        message: expect.stringMatching(/^config: eppsPulley: .*\.$/) as string,
+        cause: expect.objectContaining({ code: "invalid-option" }) as unknown,
+      }),
+    );
+});
+
+test("Gauss-Hermite leaves the range of the defaults out, and can be stored", () => {
+  const config = completeConfig({ source: "mnist", integration: "gauss-hermite" }, defaults, 100);
+  expect(config).toMatchObject({ integration: "gauss-hermite", points: 17 });
+  expect(Object.keys(config)).not.toContain("tMax");
+  expect(Object.keys(config)).not.toContain("rule");
+  expect(checkConfig(JSON.parse(JSON.stringify(config)), "x")).toEqual(config);
+});
+
+test("a stored config without an integration is of the trapezoid rule", () => {
+  const older = Object.entries(defaults).filter(([key]) => key !== "integration");
+  expect(checkConfig({ source: "mnist", ...Object.fromEntries(older) }, "x").integration).toBe(
+    "trapezoid",
   );
 });
 

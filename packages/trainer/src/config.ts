@@ -1,6 +1,7 @@
 import { engineNames, type EngineName } from "@lejepa/engine";
 import { LejepaError } from "@lejepa/ops";
 import { checkViewSpec, type TransformSpec, type ViewSpec } from "@lejepa/data";
+import { eppsPulley, type EppsPulleyOptions } from "@lejepa/sigreg";
 import { z } from "zod";
 
 /** Everything that decides what a run computes, and how. Stored as `config.json` in its folder. */
@@ -33,12 +34,14 @@ export interface TrainConfig {
   readonly sigreg: "per-view" | "pooled";
   /** M, random directions in a step. */
   readonly slices: number;
-  /** T, knots of the Epps-Pulley integral. */
+  /** How values at the knots become the Epps-Pulley integral: see `eppsPulley`. */
+  readonly integration: "trapezoid" | "simpson" | "gauss-hermite";
+  /** T, knots of the integral. */
   readonly points: number;
-  /** Last knot. */
-  readonly tMax: number;
-  /** Quadrature of the Epps-Pulley integral: see `eppsPulley`. */
-  readonly rule: "half-range" | "full-range";
+  /** Last knot; not with "gauss-hermite", which is over the whole line. */
+  readonly tMax?: number | undefined;
+  /** Where the knots are: see `eppsPulley`; not with "gauss-hermite". */
+  readonly rule?: "half-range" | "full-range" | undefined;
   /** Highest learning rate. */
   readonly learningRate: number;
   /** Steps of linear rise. */
@@ -101,9 +104,11 @@ const fields = {
   combine: oneOf("convex", "additive"),
   sigreg: oneOf("per-view", "pooled"),
   slices: whole(1),
+  // Run folders from before there was a choice do not name it.
+  integration: oneOf("trapezoid", "simpson", "gauss-hermite").default("trapezoid"),
   points: whole(2),
-  tMax: above0(),
-  rule: oneOf("half-range", "full-range"),
+  tMax: above0().optional(),
+  rule: oneOf("half-range", "full-range").optional(),
   learningRate: above0(),
   warmupSteps: whole(0),
   finalFraction: between(0, 1),
@@ -131,7 +136,13 @@ export function completeConfig(
   const given = Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== undefined),
   );
-  const config = check({ ...defaults, ...given }, "config", [...stored, "epochs"]);
+  // A range of knots is no default of an integral over the whole line.
+  const unused = given["integration"] === "gauss-hermite" ? ["tMax", "rule"] : [];
+  const beside = Object.entries(defaults).filter(([key]) => !unused.includes(key));
+  const config = check({ ...Object.fromEntries(beside), ...given }, "config", [
+    ...stored,
+    "epochs",
+  ]);
   if (config.batchSize > trainImages) {
     throw invalid(
       "config",
@@ -150,8 +161,13 @@ export function completeConfig(
   return { ...config, steps: epochs * Math.floor(trainImages / config.batchSize) };
 }
 
+/** The options of `eppsPulley` in a config. */
+export function integralOf({ integration, points, tMax, rule }: TrainConfig): EppsPulleyOptions {
+  return { integration, points, tMax, rule };
+}
+
 /** A complete config, checked; `where` names it in errors.
- *  Throws "invalid-config"; for an augmentation its cause is what `checkViewSpec` throws. */
+ *  Throws "invalid-config"; for an augmentation or an integral its cause is what the package that has it throws. */
 export function checkConfig(value: unknown, where: string): TrainConfig {
   return check(value, where, stored);
 }
@@ -168,14 +184,8 @@ function check(value: unknown, where: string, known: readonly string[]): TrainCo
         config.lambda,
       );
     }
-    try {
-      checkViewSpec(trainViews(config));
-    } catch (error) {
-      const { message } = error as Error;
-      throw new LejepaError("invalid-config", `${where}: augmentation: ${message}`, {
-        cause: error,
-      });
-    }
+    checkBy(() => checkViewSpec(trainViews(config)), `${where}: augmentation`);
+    checkBy(() => eppsPulley(integralOf(config)), where);
     return config;
   }
   const issue = result.error.issues[0]!;
@@ -195,6 +205,16 @@ function check(value: unknown, where: string, known: readonly string[]): TrainCo
     value,
   );
   throw invalid(where, issue.path.join("."), issue.message, got);
+}
+
+/** What another package checks, in its words. */
+function checkBy(call: () => unknown, where: string): void {
+  try {
+    call();
+  } catch (error) {
+    const { message } = error as Error;
+    throw new LejepaError("invalid-config", `${where}: ${message}`, { cause: error });
+  }
 }
 
 /** The views that a run trains on. */

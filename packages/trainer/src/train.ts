@@ -4,7 +4,13 @@ import { projector, type Encoder } from "@lejepa/encoders";
 import { createEngine, type CompiledStep, type Engine } from "@lejepa/engine";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import { checkState, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
-import { completeConfig, trainViews, type TrainConfig, type TrainConfigInput } from "./config.js";
+import {
+  completeConfig,
+  integralOf,
+  trainViews,
+  type TrainConfig,
+  type TrainConfigInput,
+} from "./config.js";
 import { lejepaStep, type LejepaStep } from "./lejepa-step.js";
 import { openMetricsLog, readMetrics, type StepMetrics } from "./metrics-log.js";
 import { mnistPreset } from "./presets/mnist.js";
@@ -356,13 +362,13 @@ function trainLoader({ config, trainSet, done }: Loaded): Loader {
 
 /** The training step that a config describes, for the encoder that it names. */
 export function stepOf(config: TrainConfig, encoder: Encoder): LejepaStep {
-  const { lambda, combine, sigreg, points, tMax, rule, weightDecay, slices } = config;
+  const { lambda, combine, sigreg, weightDecay, slices } = config;
   return lejepaStep({
     encoder,
     projector: projector({ inputDim: encoder.dim, ...config.projector }),
     batch: { views: config.views, size: config.batchSize },
     slices,
-    loss: { lambda, combine, sigreg, points, tMax, rule },
+    loss: { lambda, combine, sigreg, ...integralOf(config) },
     optimizer: { weightDecay },
   });
 }

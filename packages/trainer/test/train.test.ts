@@ -130,6 +130,24 @@ describe("a run", () => {
     expect(lines.at(-1)!.loss).toBeLessThan(lines[0]!.loss);
   });
 
+  test("computes SIGReg by the integral that its config names", async () => {
+    const firstSigreg = async (name: string, config: Partial<TrainConfigInput>) => {
+      await start(name, { config: { steps: 1, ...config } });
+      return metricsOf(name)[0]!.sigreg;
+    };
+    // Two ways to the same number, and a coarse one.
+    const whole = await firstSigreg("whole", { integration: "gauss-hermite", points: 24 });
+    const wide = await firstSigreg("wide", { rule: "full-range", tMax: 8, points: 81 });
+    const simpson = await firstSigreg("simpson", { integration: "simpson", tMax: 8, points: 41 });
+    const coarse = await firstSigreg("coarse", { points: 3 });
+    expect(wide / whole).toBeCloseTo(1, 4);
+    expect(simpson / whole).toBeCloseTo(1, 4);
+    expect(Math.abs(coarse / whole - 1)).toBeGreaterThan(0.01);
+    const stored = readFileSync(join(scratch, "whole", "config.json"), "utf8");
+    expect(JSON.parse(stored)).toMatchObject({ integration: "gauss-hermite", points: 24 });
+    expect(stored).not.toContain("tMax");
+  });
+
   test("tells how long it waited for images, step by step and in all", async () => {
     for (const workers of [0, 1]) {
       const { dataWaitSeconds, phases } = await start(`${workers}`, { config: { workers } });

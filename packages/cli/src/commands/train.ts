@@ -40,6 +40,20 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
       numberBetween(0, 1),
     )
     .option("--slices <n>", `random directions in a step ${preset("slices")}`, atLeast1)
+    .addOption(
+      new Option(
+        "--integration <name>",
+        `how SIGReg integrates over its knots ${preset("integration")}`,
+      ).choices(["trapezoid", "simpson", "gauss-hermite"]),
+    )
+    .option("--points <n>", `knots of the integral ${preset("points")}`, wholeNumber(2))
+    .option("--t-max <x>", `last knot; not with gauss-hermite ${preset("tMax")}`, positiveNumber)
+    .addOption(
+      new Option(
+        "--rule <name>",
+        `knots from 0 or on both sides; not with gauss-hermite ${preset("rule")}`,
+      ).choices(["half-range", "full-range"]),
+    )
     .option("--lr <x>", `highest learning rate ${preset("learningRate")}`, positiveNumber)
     .option("--seed <n>", `every random draw follows from it ${preset("seed")}`, wholeNumber(0))
     .addOption(
@@ -100,11 +114,13 @@ Examples:
 }
 
 type NumericKey = {
-  [Key in keyof typeof mnistPreset]-?: (typeof mnistPreset)[Key] extends number ? Key : never;
+  [Key in keyof typeof mnistPreset]-?: NonNullable<(typeof mnistPreset)[Key]> extends number
+    ? Key
+    : never;
 }[keyof typeof mnistPreset];
 
 /** How the help shows the default of an option. */
-function preset(key: "encoder" | "engine" | NumericKey): string {
+function preset(key: "encoder" | "engine" | "integration" | "rule" | NumericKey): string {
   return `(default: ${mnistPreset[key]})`;
 }
 

@@ -1,6 +1,6 @@
-import { targetViews, type LejepaLossOptions } from "../lejepa-loss.js";
+import { readLossOptions, targetViews, type LejepaLossOptions } from "../lejepa-loss.js";
 import { eppsPulleyOptionNames } from "../epps-pulley.js";
-import { checkChoice, checkNames, checkNumber, refuse, show } from "../refuse.js";
+import { checkNames, refuse, show } from "../refuse.js";
 import { gradientOf, sizesOf } from "./sigreg-value-and-grad.js";
 import { slicedGradient, type FloatArray } from "./sliced-gradient.js";
 import { workspaceOf, type ClosedFormBuffers, type Workspace } from "./workspace.js";
@@ -57,27 +57,17 @@ export function lejepaValueAndGrad<T extends FloatArray>(
 ): LejepaValueAndGrad<T> {
   const where = "lejepaValueAndGrad";
   checkNames(where, options, optionNames);
-  const {
-    lambda = 0.05,
-    combine = "convex",
-    target = "all",
-    sigreg: grouping = "per-view",
-  } = options;
-  checkChoice(where, "combine", combine, ["convex", "additive"]);
-  checkChoice(where, "sigreg", grouping, ["per-view", "pooled"]);
-  checkChoice(where, "target", target, ["all", "global"]);
-  const isWeight = lambda >= 0 && lambda <= (combine === "convex" ? 1 : Number.MAX_VALUE);
-  const range = combine === "convex" ? 'in [0, 1] when combine is "convex"' : "of 0 or more";
-  checkNumber(where, "lambda", lambda, isWeight, `a finite number ${range}`);
+  const read = readLossOptions(where, options);
+  const { lambda, combine, grouping, testOptions } = read;
   if (shape.length !== 3)
     refuse(
       "shape-mismatch",
       `${where}: projections should have shape [V, N, D], got ${show(shape)}. Stack the views along a first axis.`,
     );
   const perView = sizesOf(where, projections, shape, directions);
-  const targets = targetViews(where, options, perView.groups);
+  const targets = targetViews(where, read, perView.groups);
 
-  const workspace = workspaceOf(buffers.workspace);
+  const workspace = workspaceOf(where, buffers);
   const isOwned = buffers.workspace === undefined;
   const grad = gradientOf(where, projections, buffers.grad);
   const share = combine === "convex" ? 1 - lambda : 1;
@@ -91,7 +81,7 @@ export function lejepaValueAndGrad<T extends FloatArray>(
   const statistics = workspace.statistics(count);
   slicedGradient(
     workspace.kernelsFor(projections),
-    workspace.test(options),
+    workspace.test(testOptions),
     projections,
     directions,
     sizes,

@@ -72,7 +72,7 @@ export function sigregValueAndGrad<T extends FloatArray>(
       `sigregValueAndGrad: cotangent should have ${count} numbers, one for each of ${sizes.groups} x ${sizes.slices} statistics, got ${cotangent.length}.`,
     );
 
-  const workspace = workspaceOf(buffers.workspace);
+  const workspace = workspaceOf("sigregValueAndGrad", buffers);
   const isOwned = buffers.workspace === undefined;
   const grad = gradientOf("sigregValueAndGrad", embeddings, buffers.grad);
   const statistics = isOwned ? new Float64Array(count) : workspace.statistics(count);

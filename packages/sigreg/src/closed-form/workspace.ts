@@ -1,5 +1,5 @@
 import { quadratureOf, type EppsPulleyOptions } from "../epps-pulley.js";
-import { checkChoice, checkNames } from "../refuse.js";
+import { checkChoice, checkNames, refuse } from "../refuse.js";
 import type { Kernels } from "./kernels.js";
 import { PlainKernels } from "./plain-kernels.js";
 import { createSimdKernels } from "./simd-kernels.js";
@@ -99,7 +99,15 @@ function testOf(options: EppsPulleyOptions): SliceTest {
 
 let shared: Workspace | undefined;
 
-/** The workspace of a call: the one given, or the shared one. */
-export function workspaceOf(given: ClosedFormWorkspace | undefined): Workspace {
-  return (given as Workspace | undefined) ?? (shared ??= new Workspace(createSimdKernels()));
+/** The workspace of a call: the one among its buffers, or the shared one. */
+export function workspaceOf<T extends FloatArray>(
+  where: string,
+  buffers: ClosedFormBuffers<T>,
+): Workspace {
+  checkNames(where, buffers, ["grad", "workspace"]);
+  const { workspace } = buffers;
+  if (workspace === undefined) return (shared ??= new Workspace(createSimdKernels()));
+  if (!(workspace instanceof Workspace))
+    refuse("invalid-option", `${where}: workspace should come from closedFormWorkspace().`);
+  return workspace;
 }

@@ -13,9 +13,10 @@ export interface CombOptions extends ScaleOption {
  *
  *  `sqrt(N) (1/N² sum_ij exp((|x_i|² - |x_j|²) / (4 gamma)) cos(x_i · x_j / (2 gamma)) - 1)`,
  *
- *  from the fact that the product of both at the same point is 1 for N(0, 1) alone. Near 0 there, of either sign elsewhere. Computed from
- *  `cosh E cos c - 1 = 2 sinh²(E/2) cos c - 2 sin²(c/2)`, which keeps its digits near 0. The sum grows like the
- *  exponential of the squared lengths: see the option `scale`. N² work.
+ *  from the fact that the product of both at the same point is 1 for normal distributions of mean 0 alone. Of any covariance:
+ *  near 0 for all of them, and 0 for samples that have collapsed to 0, so it does not tell N(0, 1) from the others. Of
+ *  either sign elsewhere. Computed from `cosh E cos c - 1 = 2 sinh²(E/2) cos c - 2 sin²(c/2)`, which keeps its digits near 0. The
+ *  sum grows like the exponential of the squared lengths: see the option `scale`. N² work.
  *
  *  @param options Width, and the scale of the result.
  *  @throws LejepaError `invalid-option`; the test itself `shape-mismatch`.

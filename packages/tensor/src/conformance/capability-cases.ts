@@ -1,5 +1,6 @@
 import {
   compareData,
+  compareRatios,
   expectValues,
   gives,
   refuses,
@@ -218,6 +219,18 @@ export const capabilityCases: readonly ConformanceCase[] = [
     tensor([1, 2, 2], 1, 0, -1, 0),
     ["characteristicMeans"],
   ),
+  {
+    id: "characteristicMeans/small-samples",
+    needs: ["characteristicMeans"],
+    async run(k) {
+      const x = k.fromArray([-(2 ** -11)], [1]);
+      const means = await k.read(k.characteristicMeans(x, 1, [1, 4]));
+      const angles = [-(2 ** -11), -(2 ** -9)];
+      const ratios = [1 - 2 ** -22 / 6 + 2 ** -44 / 120, 1 - 2 ** -18 / 6 + 2 ** -36 / 120];
+      const sines = means.filter((_, i) => i % 2 === 1);
+      compareRatios("the mean sine over its angle", sines, angles, ratios, k.precision);
+    },
+  },
   ...refuses(
     "characteristicMeans/scalar",
     "shape-mismatch",

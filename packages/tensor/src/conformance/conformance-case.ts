@@ -116,7 +116,23 @@ export async function expectValues<T>(
     throw new Error(
       `${what}: expected shape [${expected.shape.join(", ")}], got [${shape.join(", ")}]`,
     );
-  compareData(what, await k.read(x), expected.data, k.precision === "float64" ? 1e-13 : 2e-6);
+  compareData(what, await k.read(x), expected.data, rounding(k.precision));
+}
+
+function rounding(precision: "float32" | "float64"): number {
+  return precision === "float64" ? 1e-13 : 2e-6;
+}
+
+/** Compares got[i] / over[i]: numbers that are small but should have all their digits. */
+export function compareRatios(
+  what: string,
+  got: Float32Array | Float64Array,
+  over: readonly number[],
+  expected: readonly number[],
+  precision: "float32" | "float64",
+): void {
+  const ratios = Array.from(got, (value, i) => value / (over[i] ?? NaN));
+  compareData(what, ratios, expected, rounding(precision));
 }
 
 /** Compares entry by entry; NaN equals NaN, infinities must agree. */

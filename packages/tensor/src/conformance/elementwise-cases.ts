@@ -1,4 +1,4 @@
-import { gives, refuses, tensor, type ConformanceCase } from "./conformance-case.js";
+import { compareRatios, gives, refuses, tensor, type ConformanceCase } from "./conformance-case.js";
 
 const [row, column] = [tensor([3], 10, 20, 30), tensor([2, 1], 1, 2)];
 const [a, b] = [tensor([3], 1, -2, 3), tensor([3], 4, 5, -6)];
@@ -128,6 +128,17 @@ export const elementwiseCases: readonly ConformanceCase[] = [
     (k, x) => k.sin(x),
     tensor([2], -0.158533380043996, -0.305614388888252),
   ),
+  {
+    id: "sin/small-arguments",
+    needs: [],
+    async run(k) {
+      // sin x / x = 1 - x²/6 + x⁴/120
+      const xs = [-(2 ** -10), 2 ** -10];
+      const sines = await k.read(k.sin(k.fromArray(xs, [2])));
+      const ratio = 1 - 2 ** -20 / 6 + 2 ** -40 / 120;
+      compareRatios("the sine over x", sines, xs, [ratio, ratio], k.precision);
+    },
+  },
   ...gives("tanh/values", [tensor([2], 0, Math.LN2)], (k, x) => k.tanh(x), {
     ...tensor([2], 0, 0.6),
     gradients: [tensor([2], 1, 1.28)],

@@ -28,7 +28,8 @@ export interface ConformanceReport {
   readonly results: readonly ConformanceResult[];
 }
 
-/** Runs the conformance cases on an adapter, one after another; never throws because of the adapter.
+/** Runs the conformance cases on an adapter, one after another; never throws because of the adapter, and a case that has
+ *  not finished after 20 seconds has failed.
  *  @param adapter The adapter to try.
  *  @param cases The cases to run; by default all of them.
  *  @returns The outcome of every case. */
@@ -49,6 +50,22 @@ export async function runConformance<T>(
   };
 }
 
+const secondsForACase = 20;
+
+/** A promise that never settles, such as that of a `read` that waits for a lost device, fails its case. */
+async function withinTime(run: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`it has not finished after ${secondsForACase} seconds`);
+    timer = setTimeout(() => reject(error), secondsForACase * 1000);
+  });
+  try {
+    await Promise.race([run, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function runCase<T>(
   adapter: TensorAdapter<T>,
   test: ConformanceCase,
@@ -59,7 +76,7 @@ async function runCase<T>(
     : [];
   const lacks = test.needs.filter((capability) => !declared.includes(capability));
   try {
-    await test.run(adapter);
+    await withinTime(test.run(adapter));
   } catch (error) {
     const { name, code, message } = error as { name?: unknown; code?: unknown; message?: unknown };
     const refused = name === "LejepaError" && code === "unsupported";

@@ -20,6 +20,7 @@ export const mnistPreset: Omit<TrainConfig, "source"> = {
   combine: "convex",
   sigreg: "per-view",
   slices: 256,
+  integration: "trapezoid",
   points: 17,
   tMax: 3,
   rule: "half-range",
