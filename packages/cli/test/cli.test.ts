@@ -20,7 +20,7 @@ const small = ["--batch-size", "8", "--views", "2", "--slices", "16", "--workers
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 describe("help", () => {
-  test.each([[], ["train"], ["eval"], ["embed"], ["graph"], ["doctor"]])(
+  test.each([[], ["train"], ["eval"], ["embed"], ["graph"], ["setup"], ["doctor"]])(
     "%s --help exits with 0",
     async (...command) => {
       const { code, stdout, stderr } = await lejepa(...command, "--help");
