@@ -1,4 +1,5 @@
 import { checkThreads } from "./check-threads.js";
+import { engineError } from "./engine-error.js";
 import type { Engine } from "./engine.js";
 import { compileGraph, tensorflowPasses } from "./passes/run-passes.js";
 import { sessionEngine } from "./session-program.js";
@@ -17,14 +18,20 @@ export interface TensorFlowOptions {
    *  - "worker": in a thread of its own, so that the event loop goes on during a step: timers, signals, a server.
    *  - "main": in the thread that calls, which then does nothing else. */
   readonly thread?: "worker" | "main";
+  /** Whether XLA compiles the operations of a step, a cluster of them at a time; false when left out. Meant for GPUs: on
+   *  the CPU it takes seconds to compile and gained nothing. */
+  readonly xla?: boolean;
 }
 
 /** Compiles the steps of a program to one TensorFlow graph, whose variables hold the state. */
 export async function createTensorFlowEngine({
   threads,
   thread = "worker",
+  xla = false,
 }: TensorFlowOptions): Promise<Engine> {
   checkThreads({ threads, thread });
+  if (typeof xla !== "boolean")
+    throw engineError("bad-option", `xla should be true or false, got ${String(xla)}.`);
   const started = await startTensorFlow(threads);
   const { installation } = started;
   const settings = { engine: "tensorflow", installation } as const;
@@ -35,7 +42,8 @@ export async function createTensorFlowEngine({
       {
         ...tensorflowTarget,
         lower: (captured) => compileGraph(captured, tensorflowTarget, tensorflowPasses),
-        encode: graphFragment,
+        encode: (graph, ports, state, inputs) =>
+          graphFragment(graph, ports, state, inputs, xla ? "xla" : "none"),
       },
       () =>
         thread === "worker"

@@ -38,12 +38,16 @@ export const message = (
 /** Nodes that hand on the memory of their first operand. */
 const aliases = new Set(["Reshape", "Identity", "Transpose", "Expand", "Slice", "Split"]);
 
+/** Asks XLA to compile a node together with its neighbours, as `tf.xla.experimental.jit_scope` does. */
+const compiled = { _XlaCompile: attribute.bool(true) };
+
 /** The nodes of a lowered graph, under names that begin with `entry`. The variables are numbered as in `state`. */
 export function graphFragment(
   graph: Graph,
   { entry, reads, writes, outputs }: ModelPorts,
   state: readonly string[],
   inputs: readonly string[],
+  compiler: "xla" | "none",
 ): Uint8Array {
   const nodes: NodeMessage[] = [];
   const names = new Map<Value, string>();
@@ -109,7 +113,13 @@ export function graphFragment(
       node,
       node.inputs.map((input) => nameOf(input!)),
       {
-        node: (op, operands, attr) => add(`${entry}/${op}/${count++}`, op, operands, attr),
+        node: (op, operands, attr) =>
+          add(
+            `${entry}/${op}/${count++}`,
+            op,
+            operands,
+            compiler === "xla" ? { ...attr, ...compiled } : attr,
+          ),
         constant,
         literal: (value) => {
           const literal = value && graph.literals.get(value);
