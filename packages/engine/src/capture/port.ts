@@ -4,6 +4,9 @@ export const port = {
   input: (name: string) => `input/${name}`,
   nextState: (name: string) => `next/${name}`,
   output: (name: string) => `output/${name}`,
+  /** A value that one segment of a step makes and later ones take. */
+  carried: (index: number) => `carried/${index}`,
+  isCarried: (portName: string) => portName.startsWith("carried/"),
   isOutput: (portName: string) => portName.startsWith("output/"),
   /** The name that `output` made a port of. */
   outputName: (portName: string) => portName.slice("output/".length),
