@@ -1,6 +1,7 @@
 import { checkThreads } from "./check-threads.js";
 import type { Engine } from "./engine.js";
 import { compileGraph, tensorflowPasses } from "./passes/run-passes.js";
+import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
 import { graphFragment } from "./tensorflow/graph-fragment.js";
 import { tensorflowTarget } from "./tensorflow/kernels.js";
@@ -23,7 +24,8 @@ export interface TensorFlowOptions {
 export async function createTensorFlowEngine({
   threads,
   thread = "worker",
-}: TensorFlowOptions): Promise<Engine> {
+  processes,
+}: TensorFlowOptions & { readonly processes?: ProcessGroup }): Promise<Engine> {
   checkThreads({ threads, thread });
   const started = await startTensorFlow(threads);
   const { installation } = started;
@@ -36,6 +38,7 @@ export async function createTensorFlowEngine({
         ...tensorflowTarget,
         lower: (captured) => compileGraph(captured, tensorflowTarget, tensorflowPasses),
         encode: graphFragment,
+        processes,
       },
       () =>
         thread === "worker"
