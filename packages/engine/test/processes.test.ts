@@ -38,7 +38,7 @@ type Tensors = Readonly<Record<string, tf.Tensor>>;
 
 /** The loss that is the same on every process, and the gradient of w averaged over them. K = 0: without exchange. */
 const gradient = (w: tf.Tensor, { x, y }: Tensors, processes: number, whole: number) => {
-  const rows = x!.shape[0]!;
+  const rows = x!.shape[0];
   const average = (t: tf.Tensor): tf.Tensor =>
     processes === 0 ? t : allReduceMean(tf.mul(t, (processes * rows) / whole));
   const { value, grads } = tf.valueAndGrads((w: tf.Tensor) => {
@@ -46,7 +46,7 @@ const gradient = (w: tf.Tensor, { x, y }: Tensors, processes: number, whole: num
     const centre = average(tf.mean(z, 0));
     const residual = tf.sub(tf.sub(z, centre), y!);
     const scale = tf.exp(tf.neg(average(tf.mean(tf.square(z)))));
-    return tf.mul(average(tf.mean(tf.square(residual))), scale) as tf.Scalar;
+    return tf.mul<tf.Scalar>(average(tf.mean(tf.square(residual))), scale);
   })([w]);
   return { loss: value, dw: processes === 0 ? grads[0]! : allReduceMean(grads[0]!) };
 };
@@ -222,7 +222,7 @@ test("masks and whole numbers cross an exchange as what they are", async (contex
     return { state, outputs: { where, place, last: tf.slice(means, 2, 1) } };
   };
   const compiled = await (
-    await start("onnx", localGroups(1)[0]!)
+    await start("onnx", localGroups(1)[0])
   ).compile(step, { state: {}, inputs: { x: { shape: [3, 2] } } });
   const { where, place, last } = await compiled.run({ x: Float32Array.of(1, -1, 2, 3, -2, -1) });
   expect([...where!.data]).toEqual([2, 0, 2, 1, 0, 0]);
@@ -268,7 +268,7 @@ test("on the onnx engine a step that averages needs a group, and explains nothin
   const engine = await start("onnx");
   expect(await code(() => engine.compile(stepOf(2), spec))).toBe("no-processes");
   await expect(engine.compile(stepOf(2), spec)).rejects.toThrow(/processes\.test\.ts:\d+/);
-  const compiled = await (await start("onnx", localGroups(1)[0]!)).compile(stepOf(1), spec);
+  const compiled = await (await start("onnx", localGroups(1)[0])).compile(stepOf(1), spec);
   expect(await code(() => compiled.explain())).toBe("no-graph");
 });
 
@@ -276,7 +276,7 @@ test("a step without averages is one graph, with a group as without", async (con
   needs("onnx", context);
   const spec = { state, inputs: inputsFor(size) };
   const [with_, without] = await Promise.all([
-    (await start("onnx", localGroups(1)[0]!)).compile(stepOf(0), spec),
+    (await start("onnx", localGroups(1)[0])).compile(stepOf(0), spec),
     (await start("onnx")).compile(stepOf(0), spec),
   ]);
   expect(with_.nodes).toBe(without.nodes);
@@ -304,7 +304,7 @@ describe("on the eager engine", () => {
     needs("eager", context);
     const compiled = await (await start("eager")).compile(stepOf(1), spec);
     expect(await code(() => compiled.run({ ...data, lr: 0.3 }))).toBe("no-processes");
-    const waiting = await (await start("eager", localGroups(1)[0]!)).compile(stepOf(1), spec);
+    const waiting = await (await start("eager", localGroups(1)[0])).compile(stepOf(1), spec);
     expect(await code(() => waiting.run({ ...data, lr: 0.3 }))).toBe("bad-option");
     expect([...(await waiting.readState())["w"]!.data]).toEqual([...state.w.data]);
   });

@@ -12,6 +12,7 @@ import { breakThreadGroup, createThreadGroup, type Engine } from "@lejepa/engine
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import type { TrainConfig } from "./config.js";
 import { imagesOfEach } from "./lejepa-step.js";
+import { partsOfBatch } from "./parts-of-batch.js";
 import type { RankCall, RankReply, RankTask } from "./rank-message.js";
 import type { StepRunner } from "./step-runner.js";
 
@@ -47,7 +48,7 @@ export async function startRanks(
   return {
     description: `${processes} processes, each with ${description}`,
     run: async (moment, images) => {
-      const calls = partsOf(images, views, counts).map((part, rank) =>
+      const calls = partsOfBatch(images, views, counts).map((part, rank) =>
         ranks[rank]!.call({ do: "run", moment, images: part }, [part.buffer]),
       );
       // The same on every rank.
@@ -74,26 +75,6 @@ async function all<R>(results: readonly Promise<R>[], breakUp: () => void): Prom
   const isFollower = (error: Error): boolean => (error as LejepaError).code === "process-lost";
   if (errors.length > 0) throw errors.find((error) => !isFollower(error)) ?? errors[0]!;
   return settled.map((result) => (result as PromiseFulfilledResult<R>).value);
-}
-
-/** The images of each rank, copied: view by view its part of the N images that there are of each view. */
-function partsOf(
-  images: Float32Array,
-  views: number,
-  counts: readonly number[],
-): Float32Array<ArrayBuffer>[] {
-  const size = counts.reduce((a, b) => a + b, 0);
-  const pixels = images.length / (views * size);
-  let begin = 0;
-  return counts.map((count) => {
-    const part = new Float32Array(views * count * pixels);
-    for (let view = 0; view < views; view++) {
-      const from = (view * size + begin) * pixels;
-      part.set(images.subarray(from, from + count * pixels), view * count * pixels);
-    }
-    begin += count;
-    return part;
-  });
 }
 
 /** A rank as the main thread sees it. */

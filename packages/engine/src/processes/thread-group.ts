@@ -45,7 +45,7 @@ export function createThreadGroup(size: number): ThreadGroup {
 export function joinThreadGroup(
   { size, control, rows }: ThreadGroup,
   rank: number,
-): ProcessGroup & { allReduceMean(values: Float32Array): void } {
+): Omit<ProcessGroup, "allReduceMean"> & { allReduceMean(values: Float32Array): void } {
   if (!(Number.isInteger(rank) && rank >= 0 && rank < size))
     throw engineError(
       "bad-option",
