@@ -49,7 +49,7 @@ const define = (encoder: Encoder, processes: number, rank?: number): LejepaStep 
     slices: 8,
     loss: { lambda: 0.3 },
     // AdamW's usual one makes whole steps of the rounding of gradients that are zero, as that of a key's bias is.
-    optimizer: { epsilon: 1e-3 },
+    optimizer: { epsilon: 1e-2 },
     ...(rank !== undefined && { share: { rank, samples: imagesOfEach(size, processes) } }),
   });
 
@@ -66,7 +66,7 @@ async function compile(encoder: Encoder, group?: ProcessGroup) {
   return {
     restart: () => compiled.writeState(state),
     run: (step: number, images: Float32Array) =>
-      compiled.run(definition.inputsAt({ step, learningRate: 0.01, seed }, images)),
+      compiled.run(definition.inputsAt({ step, learningRate: 0.005, seed }, images)),
     readState: () => compiled.readState(),
   };
 }
@@ -145,7 +145,7 @@ describe.each(Object.entries(encoders))("%s", (_name, encoder) => {
     await tf.setBackend("cpu");
     const step = (images: Float32Array, rank?: number): Trained => {
       const definition = define(encoder, processes, rank);
-      const given = definition.inputsAt({ step: 0, learningRate: 0.01, seed }, images);
+      const given = definition.inputsAt({ step: 0, learningRate: 0.005, seed }, images);
       let trained!: Trained;
       tf.tidy(() => {
         const inputs = Object.entries(definition.inputs).map(([name, { shape }]) => {
