@@ -1,4 +1,4 @@
 import { defineConfig } from "tsup";
 import { packageBuild } from "../../tools/package-build.js";
 
-export default defineConfig(packageBuild(import.meta.dirname));
+export default defineConfig(packageBuild(import.meta.dirname, ["rank-worker"]));

@@ -75,6 +75,8 @@ describe("wrong usage is told in one line with exit code 2", () => {
     },
     { args: ["train", "mnist", "--t-max", "0"], says: "--t-max" },
     { args: ["train", "mnist", "--rule", "whole"], says: "full-range" },
+    { args: ["train", "mnist", "--processes", "0"], says: "--processes" },
+    { args: ["train", "mnist", "--run", run, "--processes", "65"], says: "at most the 64 images" },
     { args: ["train", "mnist", "--steps", "5", "--epochs", "1"], says: "--steps" },
     { args: ["train", "mnist", "--resume"], says: "--run" },
     { args: ["train", "mnist", "--resume", "--run", run], says: "not a run" },
@@ -194,6 +196,22 @@ describe("a run", () => {
     expect(told.costs).not.toHaveLength(0);
     expect(told.memory).toHaveProperty("peakBytes");
     expect(readFileSync(onnx).includes("@lejepa/engine")).toBe(true);
+  });
+
+  test("in two processes has the losses of one, and says so", async () => {
+    const shared = join(scratch, "shared");
+    const settings = ["--run", shared, "--steps", "4", "--processes", "2", ...small];
+    const { code, stdout } = await lejepa("train", "mnist", ...settings);
+    expect(stdout).toMatch(/Finished 4 steps on 2 processes, each with onnxruntime-node/);
+    expect(code).toBe(0);
+    const losses = (folder: string): number[] =>
+      readFileSync(join(folder, "metrics.jsonl"), "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { loss: number }).loss);
+    const alone = losses(run);
+    expect(losses(shared)).toHaveLength(4);
+    losses(shared).forEach((loss, i) => expect(loss).toBeCloseTo(alone[i]!, 4));
   });
 
   test("with a truncated checkpoint says which file is broken", async () => {

@@ -4,11 +4,15 @@ import type { Engine, EngineName } from "./engine.js";
 import { createTensorFlowEngine, describe, type TensorFlowOptions } from "./tensorflow-engine.js";
 import { startTensorFlow } from "./tensorflow/start-tensorflow.js";
 import { createOnnxEngine, loadOnnxRuntime, type OnnxOptions } from "./onnx-engine.js";
+import type { ProcessGroup } from "./processes/process-group.js";
 
 /** Options of {@link createEngine}. */
 export interface EngineOptions extends OnnxOptions, TensorFlowOptions {
   /** Eager engine: name of a registered tfjs backend. Left out: "wasm" if its package can be imported, else "cpu". */
   readonly backend?: string;
+  /** The processes that `allReduceMean` of @lejepa/ops averages over, for steps that are one of several: this one and
+   *  the others, each with an engine of its own. */
+  readonly processes?: ProcessGroup;
 }
 
 /** What {@link engineReport} says about one engine. */
@@ -49,7 +53,7 @@ export async function createEngine(
     case "tensorflow":
       return createTensorFlowEngine(options);
     case "eager":
-      return createEagerEngine(options.backend);
+      return createEagerEngine(options.backend, options.processes);
     case "auto": {
       const { auto, reason } = await reportFor(options.threads);
       if (auto === undefined) throw engineError("engine-unavailable", reason);

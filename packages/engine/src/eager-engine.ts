@@ -1,23 +1,36 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { HostTensor, HostTensors, Tensors } from "@lejepa/ops";
+import {
+  exchangingBy,
+  type Exchange,
+  type HostTensor,
+  type HostTensors,
+  type Tensors,
+} from "@lejepa/ops";
 import { initialiseBackend, withBackend } from "./active-backend.js";
 import { engineError } from "./engine-error.js";
 import type { CompiledEntry, CompiledProgram, Engine, InputValue } from "./engine.js";
+import { exchangeAtOnce, type ProcessGroup } from "./processes/process-group.js";
 import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
 import { checkStepResult } from "./step-result.js";
 import { checkState, readInputs } from "./step-values.js";
 import { registerWasmTrainingKernels } from "./wasm-training-kernels.js";
 
 /** Runs each step operation by operation on a tfjs backend: the reference that the compiled engine is held to. */
-export async function createEagerEngine(backend: string | undefined): Promise<Engine> {
+export async function createEagerEngine(
+  backend: string | undefined,
+  processes?: ProcessGroup,
+): Promise<Engine> {
   const name = await startBackend(backend);
+  const exchange = processes && exchangeAtOnce(processes);
   const programs = new Set<EagerProgram<string>>();
   return {
     name: "eager",
     description: `tfjs-core ${tf.version_core}, backend ${name}, operation by operation`,
     compile: compileWith((entries, state) =>
       settle(() => {
-        const program = new EagerProgram(name, entries, state, () => programs.delete(program));
+        const program = new EagerProgram(name, exchange, entries, state, () =>
+          programs.delete(program),
+        );
         programs.add(program);
         return program;
       }),
@@ -84,6 +97,7 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
 
   constructor(
     private readonly backend: string,
+    private readonly exchange: Exchange | undefined,
     entries: readonly ResolvedEntry<Name>[],
     state: HostTensors,
     private readonly onDispose: () => void,
@@ -108,7 +122,11 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
   #run(entry: ResolvedEntry, given: Readonly<Record<string, InputValue>>): HostTensors {
     const state = this.#alive();
     const values = readInputs(entry.inputs, given);
-    return withBackend(this.backend, () => this.#advance(entry, state, values));
+    const advance = () => this.#advance(entry, state, values);
+    const { exchange } = this;
+    return withBackend(this.backend, () =>
+      exchange === undefined ? advance() : exchangingBy(exchange, advance),
+    );
   }
 
   #advance(

@@ -181,6 +181,8 @@ export interface Engine {
  *  - "disposed": used after `dispose`
  *  - "no-graph": `explain` on the eager engine
  *  - "no-profile": `explain` on the tensorflow engine
+ *  - "no-processes": the step averages over processes, and the engine was given no process group
+ *  - "process-lost", "processes-differ": from the exchange between processes
  *  - "worker-failed": the worker thread of the onnx engine cannot start, or ended
  *  - "unread-attribute", "invalid-graph": a fault of this package; please report it */
 export type EngineErrorCode =
@@ -200,6 +202,9 @@ export type EngineErrorCode =
   | "disposed"
   | "no-graph"
   | "no-profile"
+  | "no-processes"
+  | "process-lost"
+  | "processes-differ"
   | "worker-failed"
   | "unread-attribute"
   | "invalid-graph";

@@ -24,3 +24,6 @@ export { pureModel } from "./layers-model.js";
 export type { LayersMode, LayersModelLike, LayersWeight, PureModel } from "./layers-model.js";
 export type { ConvolutionMethod } from "./onnx/block-size.js";
 export type { OnnxOptions } from "./onnx-engine.js";
+export type { ProcessGroup } from "./processes/process-group.js";
+export { breakThreadGroup, createThreadGroup, joinThreadGroup } from "./processes/thread-group.js";
+export type { ThreadGroup } from "./processes/thread-group.js";

@@ -1,4 +1,5 @@
 /** From tfjs kernels to operators, by the lowering table. */
+import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
 import type { Graph, GraphNode, Port, Value } from "./graph/graph.js";
 import { operandsOf, type Operands, type Row } from "./kernels/kernel.js";
@@ -70,11 +71,11 @@ export function lower(captured: Graph, target: LoweringTarget, blockSize?: numbe
     const results = asList(lowerKernel(target, node, operands, g));
     node.outputs.forEach((output, i) => lowered.set(output, results[i]!));
   }
-  // The outside reads float32 only.
+  // The outside reads float32 only; what segments hand on stays as it is.
   g.site = undefined;
-  const outputs = captured.outputs.map(({ name, value }) => ({
-    name,
-    value: g.cast(lowered.get(value)!, "float32"),
-  }));
+  const outputs = captured.outputs.map(({ name, value }) => {
+    const result = lowered.get(value)!;
+    return { name, value: port.isCarried(name) ? result : g.cast(result, "float32") };
+  });
   return g.finish(inputs, outputs);
 }

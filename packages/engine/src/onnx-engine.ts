@@ -7,6 +7,7 @@ import { blockSizeFor, type ConvolutionMethod } from "./onnx/block-size.js";
 import { encode } from "./onnx/encode.js";
 import { compileGraph, onnxPasses } from "./passes/run-passes.js";
 import { LocalSessionHost } from "./session-host.js";
+import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
 import { startWorkerSessionHost } from "./worker-session-host.js";
 
@@ -47,7 +48,8 @@ export async function createOnnxEngine({
   convolution = "auto",
   memoryArena = true,
   thread = "worker",
-}: OnnxOptions): Promise<Engine> {
+  processes,
+}: OnnxOptions & { readonly processes?: ProcessGroup }): Promise<Engine> {
   checkThreads({ threads, thread });
   if (typeof memoryArena !== "boolean")
     throw engineError(
@@ -67,6 +69,7 @@ export async function createOnnxEngine({
         ...onnxTarget,
         lower: (captured) => compileGraph(captured, onnxTarget, passes, blockSize),
         encode,
+        processes,
       },
       () =>
         thread === "worker"

@@ -29,6 +29,12 @@ export interface ModelPorts {
   readonly writes: readonly string[];
   /** Names of its outputs, all float32. */
   readonly outputs: readonly string[];
+  /** Ports that an earlier model of the same run kept on the state. */
+  readonly takes: readonly string[];
+  /** Ports that are kept for later models of the same run. */
+  readonly keeps: readonly string[];
+  /** Ports that no later model of the run takes. */
+  readonly drops: readonly string[];
 }
 
 /** One input of a run. */
@@ -84,6 +90,8 @@ type State = Map<string, Tensor>;
 export class LocalSessionHost implements SessionHost {
   readonly #sessions = new Map<number, OpenSession>();
   readonly #states = new Map<number, State>();
+  /** For each state what is kept between the models of one run. */
+  readonly #kept = new Map<number, Map<string, Tensor>>();
   #lastId = 0;
 
   constructor(
@@ -92,7 +100,9 @@ export class LocalSessionHost implements SessionHost {
   ) {}
 
   async open(model: Uint8Array, ports: ModelPorts): Promise<number> {
-    const key = createHash("sha256").update(model).digest("base64");
+    // What it drops is not to be seen in its bytes.
+    const drops = ports.drops.join();
+    const key = createHash("sha256").update(drops).update(model).digest("base64");
     for (const [id, shared] of this.#sessions)
       if (shared.key === key) {
         shared.users++;
@@ -155,7 +165,12 @@ export class LocalSessionHost implements SessionHost {
   async run(id: number, stateId: number, feeds: readonly Feed[]): Promise<HostTensors> {
     const { session, ports } = this.#sessions.get(id)!;
     const state = this.#states.get(stateId)!;
-    const results = await this.#runOnce(await session, ports, state, feeds);
+    const kept = this.#kept.get(stateId) ?? new Map<string, Tensor>();
+    const results = await this.#runOnce(await session, ports, state, feeds, kept);
+    for (const name of ports.keeps) kept.set(name, results[name] as Tensor);
+    for (const name of ports.drops) kept.delete(name);
+    if (kept.size > 0) this.#kept.set(stateId, kept);
+    else this.#kept.delete(stateId);
     for (const name of ports.writes) state.set(name, results[port.nextState(name)] as Tensor);
     return Object.fromEntries(
       ports.outputs.map((name) => {
@@ -169,13 +184,15 @@ export class LocalSessionHost implements SessionHost {
    *  and the new arrays are the next state and the caller's outputs. */
   #runOnce(
     session: InferenceSession,
-    { reads }: ModelPorts,
+    { reads, takes }: ModelPorts,
     state: State,
     feeds: readonly Feed[],
+    kept: ReadonlyMap<string, Tensor> = new Map(),
   ): Promise<InferenceSession.ReturnType> {
     const { Tensor } = this.runtime;
     const given: Record<string, Tensor> = {};
     for (const name of reads) given[port.state(name)] = state.get(name)!;
+    for (const name of takes) given[name] = kept.get(name)!;
     for (const { name, shape, data } of feeds)
       given[port.input(name)] =
         data instanceof Int32Array
@@ -241,11 +258,13 @@ export class LocalSessionHost implements SessionHost {
 
   freeState(id: number): Promise<void> {
     this.#states.delete(id);
+    this.#kept.delete(id);
     return Promise.resolve();
   }
 
   async end(): Promise<void> {
     this.#states.clear();
+    this.#kept.clear();
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
     for (const { session } of sessions) await (await session).release();

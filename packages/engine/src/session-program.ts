@@ -1,7 +1,5 @@
 /** Programs whose entries are sessions of a host: what the compiled engines have in common. */
 import type { HostTensors } from "@lejepa/ops";
-import { capture } from "./capture/capture.js";
-import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
 import type {
   CompiledEntry,
@@ -11,26 +9,14 @@ import type {
   Explanation,
   InputValue,
 } from "./engine.js";
+import { partsOf, type ModelMaker, type Part } from "./entry-parts.js";
 import { explanation, placeholders, runsOf } from "./explain.js";
-import { sizeOf, type Graph } from "./graph/graph.js";
-import type { LoweringTarget } from "./lower.js";
+import { sizeOf } from "./graph/graph.js";
+import { averageTogether } from "./processes/process-group.js";
 import { median } from "./profile.js";
 import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
-import type { Feed, ModelPorts, SessionHost } from "./session-host.js";
+import type { Feed, SessionHost } from "./session-host.js";
 import { checkState, readInputs } from "./step-values.js";
-
-/** How an engine makes a model of a captured step. */
-export interface ModelMaker extends LoweringTarget {
-  /** The graph that runs. */
-  readonly lower: (captured: Graph) => Graph;
-  /** What the host opens. `state` and `inputs` name everything that was declared, in order. */
-  readonly encode: (
-    graph: Graph,
-    ports: ModelPorts,
-    state: readonly string[],
-    inputs: readonly string[],
-  ) => Uint8Array;
-}
 
 /** `compile` and `dispose` of an engine that runs sessions. The host is started with the first step, so that an engine
  *  that runs nothing costs no thread. */
@@ -58,9 +44,9 @@ export function sessionEngine(
   };
 }
 
-/** An entry whose graph is open in the host. */
+/** An entry whose models are open in the host. */
 interface OpenEntry<Name extends string> extends ResolvedEntry<Name> {
-  readonly session: number;
+  readonly parts: readonly (Pick<Part, "inputs" | "averages"> & { readonly session: number })[];
   readonly nodes: number;
   readonly compileMilliseconds: number;
 }
@@ -73,63 +59,32 @@ async function compileProgram<Name extends string>(
   onDispose: () => void,
 ): Promise<SessionProgram<Name>> {
   const open: OpenEntry<Name>[] = [];
+  const sessions: number[] = [];
   try {
     for (const entry of entries) {
       const start = performance.now();
-      const { graph, model, ports } = modelOf(maker, entry, open.length, state);
-      const session = await host.open(model, ports);
+      const parts: OpenEntry<Name>["parts"][number][] = [];
+      let nodes = 0;
+      for (const part of partsOf(maker, entry, nameOf(open.length), state)) {
+        const { graph, model, ports, inputs, averages } = part;
+        const session = await host.open(model, ports);
+        sessions.push(session);
+        parts.push({ session, inputs, averages });
+        nodes += graph.nodes.length;
+      }
       const compileMilliseconds = performance.now() - start;
-      open.push({ ...entry, session, nodes: graph.nodes.length, compileMilliseconds });
+      open.push({ ...entry, parts, nodes, compileMilliseconds });
     }
   } catch (error) {
-    for (const { session } of open) await host.close(session);
+    for (const session of sessions) await host.close(session);
     throw error;
   }
-  const sessions = open.map(({ session }) => session);
   const resident = await host.createState(copyOf(state), sessions);
   return new SessionProgram(host, maker, open, shapesOf(state), resident, onDispose);
 }
 
-/** The model of one entry without the state that it leaves alone, so that such state is neither fed nor copied. */
-function modelOf(
-  maker: ModelMaker,
-  { name, step, inputs }: ResolvedEntry,
-  index: number,
-  state: HostTensors,
-): { graph: Graph; model: Uint8Array; ports: ModelPorts } {
-  const whole = maker.lower(capture(step, state, inputs, maker));
-  const valueOf = (ports: Graph["inputs"], wanted: string) =>
-    ports.find((candidate) => candidate.name === wanted)!.value;
-  const writes = Object.keys(state).filter(
-    (key) => valueOf(whole.inputs, port.state(key)) !== valueOf(whole.outputs, port.nextState(key)),
-  );
-  const made = new Set(writes.map(port.nextState));
-  const outputs = whole.outputs.filter((each) => made.has(each.name) || port.isOutput(each.name));
-  if (outputs.length === 0)
-    throw engineError(
-      "bad-step",
-      `The ${name === "step" ? "step" : `step "${name}"`} computes nothing: it returns its state unchanged and no outputs.`,
-    );
-  const used = new Set([
-    ...whole.nodes.flatMap((node) => node.inputs),
-    ...outputs.map(({ value }) => value),
-  ]);
-  const reads = Object.keys(state).filter((key) =>
-    used.has(valueOf(whole.inputs, port.state(key))),
-  );
-  const fed = new Set([...reads.map(port.state), ...inputs.map((each) => port.input(each.name))]);
-  const graph = { ...whole, inputs: whole.inputs.filter((each) => fed.has(each.name)), outputs };
-  const ports = {
-    entry: `entry${index}`,
-    reads,
-    writes,
-    outputs: outputs.flatMap((each) =>
-      port.isOutput(each.name) ? [port.outputName(each.name)] : [],
-    ),
-  };
-  const names = inputs.map((each) => each.name);
-  return { graph, model: maker.encode(graph, ports, Object.keys(state), names), ports };
-}
+/** What an entry is called within its program. */
+const nameOf = (index: number): string => `entry${index}`;
 
 /** The host takes the arrays over that it is given. */
 const copyOf = (state: HostTensors): HostTensors =>
@@ -159,21 +114,49 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
   }
 
   #entry(entry: OpenEntry<Name>): CompiledEntry {
-    const { nodes, compileMilliseconds, session } = entry;
+    const { nodes, compileMilliseconds } = entry;
     return {
       nodes,
       compileMilliseconds,
-      run: (given) => this.#inTurn(() => this.host.run(session, this.state, feedsOf(entry, given))),
+      run: (given) => this.#inTurn(() => this.#run(entry, feedsOf(entry, given))),
       explain: (options = {}) => this.#inTurn(() => this.#explain(entry, options)),
     };
+  }
+
+  /** The parts one after the other, with an exchange behind each but the last, which alone advances the state. */
+  async #run({ parts }: OpenEntry<Name>, given: readonly Feed[]): Promise<HostTensors> {
+    const feeds = new Map(given.map((feed) => [feed.name, feed]));
+    let results: HostTensors = {};
+    for (const { session, inputs, averages } of parts) {
+      const fed = inputs.map((name) => feeds.get(name)!);
+      results = await this.host.run(session, this.state, fed);
+      if (averages.length === 0) continue;
+      const own = averages.map((name) => results[name]!);
+      const means = await averageTogether(
+        this.maker.processes!,
+        own.map(({ data }) => data),
+      );
+      averages.forEach((name, i) =>
+        feeds.set(name, { name, shape: own[i]!.shape, data: means[i]! }),
+      );
+    }
+    return results;
   }
 
   /** The step is captured again: its graph is not kept while nobody asks for it. */
   async #explain(entry: OpenEntry<Name>, options: ExplainOptions): Promise<Explanation> {
     const runs = runsOf(options);
     const feeds = feedsOf(entry, options.inputs ?? placeholders(entry.inputs));
-    const { graph, model } = modelOf(this.maker, entry, this.open.indexOf(entry), this.declared);
-    const { session, compileMilliseconds } = entry;
+    const name = nameOf(this.open.indexOf(entry));
+    const [part, ...others] = partsOf(this.maker, entry, name, this.declared) as [Part, ...Part[]];
+    if (others.length > 0)
+      throw engineError(
+        "no-graph",
+        `explain: this step exchanges values with other processes and so is ${others.length + 1} graphs; explain the step of one process.`,
+      );
+    const { graph, model } = part;
+    const { parts, compileMilliseconds } = entry;
+    const { session } = parts[0]!;
     const measured = await this.host.profile(session, this.state, model, feeds, runs);
     const stateBytes = Object.values(this.declared).reduce(
       (sum, { shape }) => sum + sizeOf(shape) * Float32Array.BYTES_PER_ELEMENT,
@@ -208,7 +191,8 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
   async #free(): Promise<void> {
     await this.#running.catch(() => {});
     await this.host.freeState(this.state);
-    for (const { session } of this.open) await this.host.close(session);
+    for (const { parts } of this.open)
+      for (const { session } of parts) await this.host.close(session);
     this.onDispose();
   }
 

@@ -2,6 +2,7 @@ import { checkThreads } from "./check-threads.js";
 import { engineError } from "./engine-error.js";
 import type { Engine } from "./engine.js";
 import { compileGraph, tensorflowPasses } from "./passes/run-passes.js";
+import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
 import { graphFragment } from "./tensorflow/graph-fragment.js";
 import { tensorflowTarget } from "./tensorflow/kernels.js";
@@ -28,7 +29,8 @@ export async function createTensorFlowEngine({
   threads,
   thread = "worker",
   xla = false,
-}: TensorFlowOptions): Promise<Engine> {
+  processes,
+}: TensorFlowOptions & { readonly processes?: ProcessGroup }): Promise<Engine> {
   checkThreads({ threads, thread });
   if (typeof xla !== "boolean")
     throw engineError("bad-option", `xla should be true or false, got ${String(xla)}.`);
@@ -44,6 +46,7 @@ export async function createTensorFlowEngine({
         lower: (captured) => compileGraph(captured, tensorflowTarget, tensorflowPasses),
         encode: (graph, ports, state, inputs) =>
           graphFragment(graph, ports, state, inputs, xla ? "xla" : "none"),
+        processes,
       },
       () =>
         thread === "worker"

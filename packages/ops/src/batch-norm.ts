@@ -1,8 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { batchShare } from "./among-processes.js";
 import { columnSums } from "./column-sums.js";
 import { compositeKernel } from "./composite-kernel.js";
+import { finished, unfinished } from "./norm-activation.js";
 import { type BatchStatistics, movedStatistics, requireRows } from "./running-statistics.js";
 import { lastAxis, requireShape, sizeOf } from "./shape.js";
+import { rowsOfAll, synchronisedBatchNorm } from "./synchronised-batch-norm.js";
 
 /** How `batchNorm` normalises. */
 export interface BatchNormOptions {
@@ -58,23 +61,6 @@ export interface ScaleShiftAttrs {
   /** Applied last. */
   readonly activation: "none" | "relu";
 }
-
-/** activation(x + residual) */
-function finished(
-  x: tf.Tensor,
-  residual: tf.Tensor | undefined,
-  activation: BatchNormAttrs["activation"],
-): tf.Tensor {
-  const sum = residual === undefined ? x : tf.add(x, residual);
-  return activation === "relu" ? tf.relu(sum) : sum;
-}
-
-/** The gradient ahead of the activation. */
-const unfinished = (
-  dy: tf.Tensor,
-  y: tf.Tensor,
-  activation: BatchNormAttrs["activation"],
-): tf.Tensor2D => (activation === "relu" ? tf.mul(dy, tf.step(y)) : tf.clone(dy)) as tf.Tensor2D;
 
 const runBatchNorm = compositeKernel({
   kernelName: BatchNorm,
@@ -142,6 +128,7 @@ const runScaleShift = compositeKernel({
  *  Gradient in closed form, with dz = dy where the activation passes it on and s = sum over rows of dz (x - mean):
  *    dx = a dz - (x - mean) (a inv^2 s / M) - a mean(dz),  a = weight inv;   dweight = inv s;   dbias = sum of dz;
  *    dresidual = dz.
+ *  Within `amongProcesses` the statistics are those of all processes' rows.
  *  Throws LejepaError "bad-shape", and "too-few-rows" in "train" when M is 1, where the unbiased variance has no value. */
 export function batchNorm(
   x: tf.Tensor,
@@ -168,13 +155,17 @@ export function batchNorm(
     const y = runScaleShift({ ...operands, scale, shift }, { activation })[0]!;
     return { y: tf.reshape(y, x.shape), updates: running };
   }
-  requireRows("batchNorm", count, x.shape);
-  const [y, mean, variance] = runBatchNorm(
-    { ...operands, weight, bias },
-    { epsilon, activation },
+  const share = batchShare();
+  const rows = share === undefined ? count : rowsOfAll(count, share);
+  requireRows("batchNorm", rows, x.shape);
+  const trained = { ...operands, weight, bias };
+  const [y, mean, variance] = (
+    share === undefined
+      ? runBatchNorm(trained, { epsilon, activation })
+      : synchronisedBatchNorm(trained, { epsilon, activation, ...share })
   ) as [tf.Tensor, tf.Tensor, tf.Tensor];
   return {
     y: tf.reshape(y, x.shape),
-    updates: movedStatistics(running, { mean, variance, count, momentum }),
+    updates: movedStatistics(running, { mean, variance, count: rows, momentum }),
   };
 }

@@ -1,4 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { batchShare } from "./among-processes.js";
+import { batchNorm } from "./batch-norm.js";
 import { columnSums } from "./column-sums.js";
 import { compositeKernel } from "./composite-kernel.js";
 import { conv2d } from "./conv2d.js";
@@ -51,6 +53,7 @@ export interface ConvBlockOptions {
  *    goes to the small side: dkernel = (x * h) a, dx is h convolved back through kernel a;
  *  - in "eval" the whole normalisation is folded into kernel and shift.
  *  dweight = inv sum of dy c, dbias = sum of dy, dresidual = dy, dy taken behind the ReLU.
+ *  Within `amongProcesses` it is `conv2d` and `batchNorm`.
  *  Throws LejepaError "bad-shape", "bad-padding", "bad-stride", and "too-few-rows" in "train" when M is 1. */
 export function convBlock(
   x: tf.Tensor4D,
@@ -76,6 +79,18 @@ export function convBlock(
     const y = conv2d(x, folded, { stride, padding, bias: shift });
     const sum = residual === undefined ? y : tf.add<tf.Tensor4D>(y, residual);
     return { y: activation === "relu" ? tf.relu(sum) : sum, updates: running };
+  }
+  if (batchShare() !== undefined) {
+    // The statistics come from elsewhere, so that nothing is saved by having the two as one.
+    const u = conv2d(x, kernel, { stride, padding });
+    const { y, updates } = batchNorm(u, weight, bias, running, {
+      mode,
+      epsilon,
+      momentum,
+      activation,
+      ...(residual && { residual }),
+    });
+    return { y: y as tf.Tensor4D, updates };
   }
   const count = sizeOf(shape.slice(0, -1));
   requireRows("convBlock", count, x.shape);

@@ -14,6 +14,8 @@ export {
   quickGelu,
   silu,
 } from "./activations.js";
+export { AllReduceMean, allReduceMean, type Exchange, exchangingBy } from "./all-reduce-mean.js";
+export { amongProcesses, type BatchShare } from "./among-processes.js";
 export { adamw, type AdamwConstants, type AdamwInputs } from "./adamw.js";
 export {
   Attention,

@@ -109,3 +109,15 @@ test("gradients of a program that loads tfjs-core alone are there for the adapte
     expect.closeTo(Math.sin(2) + 2 * Math.cos(2), 5),
   ]);
 });
+
+test("processes make allReduceMean a capability, which is what it was given", async () => {
+  const k = tfjsAdapter({ processes: { count: 2, allReduceMean: (x) => tf.mul(x, 10) } });
+  expect(k.capabilities).toContain("allReduceMean");
+  expect(k.processes).toBe(2);
+  expect([...k.allReduceMean(k.fromArray([1, 2], [2])).dataSync()]).toEqual([10, 20]);
+  // Of one process the mean is its own.
+  const alone = tfjsAdapter({ processes: { count: 1, allReduceMean: (x) => x.clone() } });
+  const report = await runConformance(alone);
+  expect(report.results.filter(({ status }) => status === "failed")).toEqual([]);
+  expect(tfjsAdapter()).not.toHaveProperty("processes");
+});

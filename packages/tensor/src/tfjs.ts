@@ -31,18 +31,26 @@ export interface TfjsAdapterOptions {
     step: number,
     harmonics: readonly number[],
   ) => tf.Tensor;
+  /** The processes that train together, which makes `allReduceMean` a capability. */
+  readonly processes?: {
+    /** How many there are, 1 or more. */
+    readonly count: number;
+    /** An operation of the contract's meaning; that of `@lejepa/ops` is one. */
+    readonly allReduceMean: (x: tf.Tensor) => tf.Tensor;
+  };
 }
 
 /** The adapter for tfjs tensors, on whichever backend is active when a function is called.
  *
  *  Ownership is that of tfjs: intermediate tensors live until `scope` (which is `tf.tidy`) or `dispose` frees them.
  *  Capabilities: readSync, valueAndGrad, customGradient, sort (values only: ties keep their order), and
- *  characteristicMeans where it is given one.
+ *  characteristicMeans and allReduceMean where it is given them.
  *
  *  @param options What tfjs-core does not bring.
  *  @returns A new adapter; it holds no state. */
 export function tfjsAdapter({
   characteristicMeans,
+  processes,
 }: TfjsAdapterOptions = {}): TensorAdapter<tf.Tensor> {
   const name = "tfjs";
   registerMissingGradients();
@@ -75,7 +83,9 @@ export function tfjsAdapter({
     capabilities: [
       ...(["readSync", "valueAndGrad", "customGradient", "sort"] as const),
       ...(characteristicMeans === undefined ? [] : (["characteristicMeans"] as const)),
+      ...(processes === undefined ? [] : (["allReduceMean"] as const)),
     ],
+    ...(processes && { processes: processes.count }),
 
     fromArray: (data, shape) => {
       checkCount("fromArray", data.length, shape);
@@ -237,7 +247,8 @@ export function tfjsAdapter({
         back,
       );
     },
-    allReduceMean: () => unsupported(name, "allReduceMean"),
+    allReduceMean: (x) =>
+      processes === undefined ? unsupported(name, "allReduceMean") : processes.allReduceMean(x),
     characteristicMeans: (x, step, harmonics) => {
       if (characteristicMeans === undefined) return unsupported(name, "characteristicMeans");
       checkHarmonics(x.shape, harmonics);

@@ -24,6 +24,7 @@ const defaults: Omit<TrainConfig, "source"> = {
   weightDecay: 0.05,
   seed: 0,
   engine: "auto",
+  processes: 1,
   workers: 1,
   checkpointEvery: 100,
   probe: false,

@@ -54,6 +54,9 @@ export interface TrainConfig {
   readonly seed: number;
   /** Which engine computes the steps. */
   readonly engine: "auto" | EngineName;
+  /** Processes that share the images of every batch, each with an engine of its own; threads of one process. What is
+   *  computed is the same up to rounding. */
+  readonly processes: number;
   /** Threads that make views beside the main one; 0 makes them in the main one. */
   readonly workers: number;
   /** Steps between checkpoints; the last step always writes one. */
@@ -115,6 +118,8 @@ const fields = {
   weightDecay: between(0, Infinity),
   seed: z.int({ error: "a whole number" }),
   engine: oneOf("auto", ...engineNames),
+  // Runs from before there were several have none.
+  processes: whole(1).default(1),
   workers: whole(0),
   checkpointEvery: whole(1),
   probe: z.boolean({ error: "true or false" }),
@@ -176,6 +181,10 @@ function check(value: unknown, where: string, known: readonly string[]): TrainCo
   const result = complete.safeParse(value);
   if (result.success) {
     const config = result.data;
+    if (config.processes > config.batchSize) {
+      const allowed = `at most the ${config.batchSize} images of a batch`;
+      throw invalid(where, "processes", allowed, config.processes);
+    }
     if (config.combine === "convex" && config.lambda > 1) {
       throw invalid(
         where,

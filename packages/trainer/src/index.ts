@@ -15,5 +15,6 @@ export type { PhaseSeconds, ProbeAccuracies, TrainResult } from "./result.js";
 export { openRun, type Run } from "./run-folder.js";
 export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
 export { warmupCosine, type WarmupCosine } from "./schedule.js";
-export { stepOf, train, type TrainCallbacks, type TrainOptions, type TrainStart } from "./train.js";
+export { stepOf } from "./step-of.js";
+export { train, type TrainCallbacks, type TrainOptions, type TrainStart } from "./train.js";
 export { makeFolder } from "./writable-folder.js";

@@ -1,7 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Encoder, Projector } from "@lejepa/encoders";
 import type { InputSpec, InputValue, Step } from "@lejepa/engine";
-import { characteristicMeans, type HostTensor, type HostTensors, type Tensors } from "@lejepa/ops";
+import {
+  allReduceMean,
+  amongProcesses,
+  type BatchShare,
+  characteristicMeans,
+  type HostTensor,
+  type HostTensors,
+  LejepaError,
+  type Tensors,
+} from "@lejepa/ops";
 import { directions, lejepaLoss, type LejepaLossOptions } from "@lejepa/sigreg";
 import { tfjsAdapter } from "@lejepa/tensor/tfjs";
 import { adamw, adamwCorrections, adamwDefaults, type AdamwOptions } from "./adamw.js";
@@ -19,12 +28,20 @@ export interface LejepaStepOptions {
     /** N, at least 1. */
     readonly size: number;
   };
+  /** This process's part of the N images, where several processes train together: they add up to N. Left out: all. */
+  readonly share?: BatchShare | undefined;
   /** M, new unit directions at every step; 256 when left out. */
   readonly slices?: number;
   /** Trade-off, knots and form of the loss. */
   readonly loss?: LejepaLossOptions;
   /** AdamW's constants; the learning rate is an input of each step. */
   readonly optimizer?: AdamwOptions;
+}
+
+/** Images of each of K processes that share a batch of N: as equal as can be, the larger parts first. */
+export function imagesOfEach(size: number, processes: number): readonly number[] {
+  const least = Math.floor(size / processes);
+  return Array.from({ length: processes }, (_, rank) => least + (rank < size % processes ? 1 : 0));
 }
 
 /** What one step is fed, besides its images. */
@@ -41,8 +58,8 @@ export interface StepMoment {
 export interface LejepaStep {
   /** Forward, loss, backward and AdamW. Outputs `loss`, `prediction` and `sigreg`, scalars. */
   readonly step: Step;
-  /** images [V N, H, W, C] view by view (view v of image n at row v N + n), directions [D, M], and the scalars
-   *  learningRate, correction1 and correction2 of AdamW. */
+  /** images [V N, H, W, C] view by view (view v of image n at row v N + n; with a share N counts its own images),
+   *  directions [D, M], and the scalars learningRate, correction1 and correction2 of AdamW. */
   readonly inputs: Readonly<Record<string, InputSpec>>;
   /** Parameters and buffers of encoder and projector as they initialise, moments of zero. */
   initialState(seed: number): HostTensors;
@@ -60,20 +77,29 @@ const squareName = (parameter: string): string => `exp_avg_sq.${parameter}`;
 /** The pure step that trains an encoder with LeJEPA:
  *    z = projector(encoder(images)) [V, N, D],   loss = lejepaLoss(z, directions),   AdamW on its gradient
  *  Batch normalisation sees all V N images together; its running statistics are part of the state.
- *  State: every parameter and buffer by its name, and for each trained one `exp_avg.NAME` and `exp_avg_sq.NAME`. */
+ *  With a share the loss, its gradient, the batch statistics and the next state are those of the whole batch, the same
+ *  on every process: averages of means, statistics and gradients over the processes.
+ *  State: every parameter and buffer by its name, and for each trained one `exp_avg.NAME` and `exp_avg_sq.NAME`.
+ *  @throws LejepaError "bad-share" when the parts do not add up to the batch */
 export function lejepaStep(options: LejepaStepOptions): LejepaStep {
-  const { encoder, projector, batch, slices = 256, loss = {} } = options;
+  const { encoder, projector, batch, share, slices = 256, loss = {} } = options;
   const { imageSize, channels } = encoder;
   const optimizer = adamwDefaults(options.optimizer);
   const specs = [...encoder.parameters, ...projector.parameters];
   const trained = specs.filter(({ role }) => role !== "buffer");
   const buffers = specs.filter(({ role }) => role === "buffer");
-  const adapter = tfjsAdapter({ characteristicMeans });
+  const adapter = tfjsAdapter({
+    characteristicMeans,
+    ...(share && { processes: { count: share.samples.length, allReduceMean } }),
+  });
+  const images = ownImages(batch.size, share);
+  const among = <R>(body: () => R): R =>
+    share === undefined ? body() : amongProcesses(share, body);
 
   const objective = (parameters: Tensors, inputs: Tensors): Objective => {
     const encoded = encoder.apply(parameters, inputs["images"] as tf.Tensor4D, { mode: "train" });
     const projected = projector.apply(parameters, encoded.embedding, { mode: "train" });
-    const views = tf.reshape(projected.projection, [batch.views, batch.size, projector.outputDim]);
+    const views = tf.reshape(projected.projection, [batch.views, images, projector.outputDim]);
     return {
       ...lejepaLoss(adapter, views, inputs["directions"]!, loss),
       updates: { ...encoded.updates, ...projected.updates },
@@ -83,16 +109,19 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
   const step: Step = (state, inputs) =>
     tf.tidy(() => {
       const names = trained.map(({ name }) => name);
-      const { value, gradients } = objectiveAndGradients(
-        (tensors) => {
-          const parameters = {
-            ...state,
-            ...Object.fromEntries(names.map((n, i) => [n, tensors[i]!])),
-          };
-          return objective(parameters, inputs);
-        },
-        names.map((name) => state[name]!),
+      const { value, gradients: own } = among(() =>
+        objectiveAndGradients(
+          (tensors) => {
+            const parameters = {
+              ...state,
+              ...Object.fromEntries(names.map((n, i) => [n, tensors[i]!])),
+            };
+            return objective(parameters, inputs);
+          },
+          names.map((name) => state[name]!),
+        ),
       );
+      const gradients = share === undefined ? own : own.map(allReduceMean);
       const slots = adamw(
         trained.map(({ name, role }, i) => ({
           parameter: state[name]!,
@@ -122,7 +151,7 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
   return {
     step,
     inputs: {
-      images: { shape: [batch.views * batch.size, imageSize, imageSize, channels] },
+      images: { shape: [batch.views * images, imageSize, imageSize, channels] },
       directions: { shape: [projector.outputDim, slices] },
       learningRate: { shape: [] },
       correction1: { shape: [] },
@@ -137,8 +166,8 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
       }
       return state;
     },
-    inputsAt: ({ step, learningRate, seed }, images) => ({
-      images,
+    inputsAt: ({ step, learningRate, seed }, own) => ({
+      images: own,
       directions: directions(projector.outputDim, slices, seed, step),
       learningRate,
       ...adamwCorrections(optimizer, step),
@@ -146,6 +175,18 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
     encoderParameters: (state) =>
       Object.fromEntries(encoder.parameters.map(({ name }) => [name, state[name]!])),
   };
+}
+
+function ownImages(size: number, share: BatchShare | undefined): number {
+  if (share === undefined) return size;
+  const { rank, samples } = share;
+  if (samples.reduce((a, b) => a + b, 0) !== size) {
+    throw new LejepaError(
+      "bad-share",
+      `lejepaStep: the parts ${samples.join(" + ")} should add up to the batch of ${size} images.`,
+    );
+  }
+  return samples[rank]!;
 }
 
 interface Objective {

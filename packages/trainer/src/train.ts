@@ -1,20 +1,15 @@
 import { resolve } from "node:path";
 import { createLoader, openDataset, type Dataset, type Loader } from "@lejepa/data";
-import { projector, type Encoder } from "@lejepa/encoders";
-import { createEngine, type CompiledStep, type Engine } from "@lejepa/engine";
+import type { Encoder } from "@lejepa/encoders";
+import { createEngine, type Engine } from "@lejepa/engine";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import { checkState, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
-import {
-  completeConfig,
-  integralOf,
-  trainViews,
-  type TrainConfig,
-  type TrainConfigInput,
-} from "./config.js";
-import { lejepaStep, type LejepaStep } from "./lejepa-step.js";
+import { completeConfig, trainViews, type TrainConfig, type TrainConfigInput } from "./config.js";
+import type { LejepaStep } from "./lejepa-step.js";
 import { openMetricsLog, readMetrics, type StepMetrics } from "./metrics-log.js";
 import { mnistPreset } from "./presets/mnist.js";
 import { probeEncoder } from "./probe-encoder.js";
+import { startRanks } from "./rank-threads.js";
 import { writeReport, type EmbeddingPicture } from "./report.js";
 import type { PhaseSeconds, TrainResult } from "./result.js";
 import {
@@ -28,6 +23,8 @@ import {
   writeResult,
 } from "./run-folder.js";
 import { warmupCosine } from "./schedule.js";
+import { stepOf } from "./step-of.js";
+import { inOneProcess, type StepRunner } from "./step-runner.js";
 
 /** What {@link train} tells while it works. A callback that throws ends the run with its error. */
 export interface TrainCallbacks {
@@ -77,8 +74,8 @@ export interface TrainOptions {
  *  and, once finished, `result.json`.
  *
  *  With `resume` the config of the folder counts. Keys given in `config` have to agree with it, except those that do not
- *  change what is computed: `folder`, `engine`, `workers`, `checkpointEvery` and `probe`. On the same engine a resumed run
- *  gives the losses of an uninterrupted one, bit for bit.
+ *  change what is computed: `folder`, `engine`, `processes`, `workers`, `checkpointEvery` and `probe`. On the same engine
+ *  with the same number of processes a resumed run gives the losses of an uninterrupted one, bit for bit.
  *
  *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "invalid-config", "config-differs", "corrupt-checkpoint",
  *  "corrupt-metrics", "corrupt-result";
@@ -94,7 +91,14 @@ export async function train(config: TrainConfigInput, options: TrainOptions): Pr
 }
 
 /** Settings that may change when a run is resumed. */
-const changeable = new Set(["folder", "engine", "workers", "checkpointEvery", "probe"]);
+const changeable = new Set([
+  "folder",
+  "engine",
+  "processes",
+  "workers",
+  "checkpointEvery",
+  "probe",
+]);
 
 /** Steps over which throughput is measured. */
 const throughputWindow = 20;
@@ -130,23 +134,34 @@ class Session {
     }
 
     const resumedFrom = isResumed ? done : null;
-    const started = { config, run: folder, resumedFrom, ...engineFacts(engine) };
+    let description = engine.description;
+    const start = (): void =>
+      this.#callbacks.onStart?.({
+        config,
+        run: folder,
+        resumedFrom,
+        engine: engine.name,
+        engineDescription: description,
+      });
     let trained = { state: loaded.state, done, dataWaitSeconds: 0 };
     if (done < config.steps) {
       // Its threads make the first batches while the step is compiled.
       const loader = trainLoader(loaded);
       try {
-        const step = await this.#timed("compile", () =>
-          engine.compile(loaded.step.step, { state: loaded.state, inputs: loaded.step.inputs }),
-        );
-        if (isResumed) await writeConfig(folder, config);
-        else await createRunFolder(folder, config);
-        this.#callbacks.onStart?.(started);
-        trained = await this.#timed("train", () => this.#train(loaded, step, loader));
+        const steps = await this.#timed("compile", () => compiledSteps(loaded));
+        description = steps.description;
+        try {
+          if (isResumed) await writeConfig(folder, config);
+          else await createRunFolder(folder, config);
+          start();
+          trained = await this.#timed("train", () => this.#train(loaded, steps, loader));
+        } finally {
+          await steps.dispose();
+        }
       } finally {
         await loader.close();
       }
-    } else this.#callbacks.onStart?.(started);
+    } else start();
 
     const isComplete = trained.done === config.steps;
     let probes: TrainResult["probes"] = null;
@@ -165,7 +180,8 @@ class Session {
       run: folder,
       steps: trained.done,
       seconds: (performance.now() - this.#began) / 1000,
-      ...engineFacts(engine),
+      engine: engine.name,
+      engineDescription: description,
       resumedFrom,
       phases: { ...this.#phases },
       dataWaitSeconds: trained.dataWaitSeconds,
@@ -226,8 +242,8 @@ class Session {
   }
 
   async #train(
-    { config, encoder, step, done: doneBefore, saved: savedBefore }: Loaded,
-    compiled: CompiledStep,
+    { config, encoder, done: doneBefore, saved: savedBefore }: Loaded,
+    runner: StepRunner,
     loader: Loader,
   ): Promise<{ state: HostTensors; done: number; dataWaitSeconds: number }> {
     const { folder } = this;
@@ -241,7 +257,7 @@ class Session {
     let saved = savedBefore;
     let state: HostTensors = {};
     const save = async (): Promise<void> => {
-      state = await compiled.readState();
+      state = await runner.readState();
       await writeCheckpoint(folder, encoder, { step: done, seed, state });
       saved = done;
       this.#callbacks.onCheckpoint?.(done);
@@ -252,9 +268,8 @@ class Session {
         const { value: batch } = await loader.next();
         const waited = loader.waitMilliseconds - waitedBefore;
         const lr = warmupCosine(schedule, done);
-        const outputs = await compiled.run(
-          step.inputsAt({ step: done, learningRate: lr, seed }, batch!.images),
-        );
+        const moment = { step: done, learningRate: lr, seed };
+        const outputs = await runner.run(moment, batch!.images);
         const [loss, prediction, sigreg] = ["loss", "prediction", "sigreg"].map(
           (name) => outputs[name]!.data[0]!,
         ) as [number, number, number];
@@ -283,7 +298,6 @@ class Session {
       if (saved !== done) await save();
     } finally {
       log.close();
-      await compiled.dispose();
     }
     return { state, done, dataWaitSeconds: loader.waitMilliseconds / 1000 };
   }
@@ -360,24 +374,11 @@ function trainLoader({ config, trainSet, done }: Loaded): Loader {
   });
 }
 
-/** The training step that a config describes, for the encoder that it names. */
-export function stepOf(config: TrainConfig, encoder: Encoder): LejepaStep {
-  const { lambda, combine, sigreg, weightDecay, slices } = config;
-  return lejepaStep({
-    encoder,
-    projector: projector({ inputDim: encoder.dim, ...config.projector }),
-    batch: { views: config.views, size: config.batchSize },
-    slices,
-    loss: { lambda, combine, sigreg, ...integralOf(config) },
-    optimizer: { weightDecay },
-  });
-}
-
-function engineFacts({ name, description }: Engine): {
-  engine: Engine["name"];
-  engineDescription: string;
-} {
-  return { engine: name, engineDescription: description };
+/** The step, ready to run in as many processes as the config says. */
+async function compiledSteps({ config, engine, step, state }: Loaded): Promise<StepRunner> {
+  if (config.processes > 1) return startRanks(config, state, engine.name);
+  const compiled = await engine.compile(step.step, { state, inputs: step.inputs });
+  return inOneProcess(engine.description, step, compiled);
 }
 
 function checkUnchanged(stored: TrainConfig, config: TrainConfig, folder: string): void {

@@ -63,6 +63,11 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
       ]),
     )
     .option(
+      "--processes <n>",
+      `processes that share the images of every step; the losses stay the same ${preset("processes")}`,
+      atLeast1,
+    )
+    .option(
       "--workers <n>",
       `threads that make views; 0 makes them in between ${preset("workers")}`,
       wholeNumber(0),
@@ -84,7 +89,8 @@ give their folder by --folder.
 Examples:
   lejepa train mnist --probe
   lejepa train mnist --run runs/small --steps 300 --encoder conv_mnist
-  lejepa train mnist --run runs/small --resume`,
+  lejepa train mnist --run runs/small --resume
+  lejepa train mnist --run runs/shared --batch-size 512 --processes 2`,
     )
     .action(async (source: string, flags: TrainFlags, command: Command) => {
       const { run, lr, resume, json, ...config } = flags;

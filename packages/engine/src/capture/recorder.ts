@@ -9,7 +9,7 @@ import {
   type DataType,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
-import type { LejepaError } from "@lejepa/ops";
+import { AllReduceMean, type LejepaError } from "@lejepa/ops";
 import { engineError } from "../engine-error.js";
 import { literalOf, newValue, type GraphNode, type Literal, type Value } from "../graph/graph.js";
 import { asList, lowerKernel, type LoweringTarget } from "../lower.js";
@@ -63,9 +63,11 @@ export class Recorder extends KernelBackend {
       const literal = this.#literals.get(value);
       if (literal) g.know(value, literal);
     }
-    const results = this.#refusing(() =>
-      lowerKernel(this.target, { op, attributes, site }, operands, g),
-    );
+    // No engine lowers an average over processes: that is where the graph is cut.
+    const results =
+      op === AllReduceMean
+        ? operands["x"]!
+        : this.#refusing(() => lowerKernel(this.target, { op, attributes, site }, operands, g));
     const outputs = asList(results).map(({ shape, dtype }) => newValue(shape, dtype));
     this.events.push({
       kind: "kernel",
@@ -215,7 +217,7 @@ export class Recorder extends KernelBackend {
 /** Points every kernel of the table at whichever recorder is active. */
 export function registerRecorderKernels(target: LoweringTarget): void {
   const backendName = recorderName(target);
-  for (const kernelName of Object.keys(target.table))
+  for (const kernelName of [...Object.keys(target.table), AllReduceMean])
     if (!getKernel(kernelName, backendName))
       registerKernel({
         kernelName,

@@ -70,7 +70,13 @@ export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
   }, graph);
 }
 
-/** From the captured graph to the graph that runs, rewritten by `passes` after the lowering; with convolutions in blocks
+/** The captured graph, checked and simplified. */
+export function rewriteCaptured(captured: Graph): Graph {
+  verify(captured, "captured", "capture");
+  return runPasses(captured, capturedPasses);
+}
+
+/** From the rewritten captured graph to the graph that runs, rewritten by `passes` after the lowering; with convolutions in blocks
  *  of `blockSize` channels, if given. */
 export function compileGraph(
   captured: Graph,
@@ -78,8 +84,7 @@ export function compileGraph(
   passes: readonly Pass[],
   blockSize?: number,
 ): Graph {
-  verify(captured, "captured", "capture");
-  const lowered = lower(runPasses(captured, capturedPasses), target, blockSize);
+  const lowered = lower(captured, target, blockSize);
   verify(lowered, "onnx", "lowering");
   return runPasses(lowered, passes);
 }

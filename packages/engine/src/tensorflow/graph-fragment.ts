@@ -8,7 +8,7 @@ import { writeNode } from "./operators.js";
 import { graphMessage } from "./saved-model-messages.js";
 
 /** Names of the nodes that a host feeds and fetches. State, inputs and outputs go by number, since TensorFlow restricts
- *  the characters of a name. */
+ *  the characters of a name; behind the inputs come those that earlier models kept, behind the outputs those to keep. */
 export const nodeName = {
   variable: (index: number) => `state/${index}`,
   input: (entry: string, index: number) => `${entry}/input/${index}`,
@@ -44,7 +44,7 @@ const compiled = { _XlaCompile: attribute.bool(true) };
 /** The nodes of a lowered graph, under names that begin with `entry`. The variables are numbered as in `state`. */
 export function graphFragment(
   graph: Graph,
-  { entry, reads, writes, outputs }: ModelPorts,
+  { entry, reads, writes, outputs, takes, keeps }: ModelPorts,
   state: readonly string[],
   inputs: readonly string[],
   compiler: "xla" | "none",
@@ -98,7 +98,7 @@ export function graphFragment(
       readNames.push(read);
       continue;
     }
-    const index = inputs.findIndex((each) => port.input(each) === name);
+    const index = [...inputs.map(port.input), ...takes].indexOf(name);
     fed.add(value);
     names.set(
       value,
@@ -152,13 +152,16 @@ export function graphFragment(
     );
   });
   const after = assigned.map((name) => `^${name}`);
-  outputs.forEach((name, index) => {
-    const value = made(port.output(name));
-    add(nodeName.output(entry, index), "Identity", [nameOf(value), ...after], {
+  const fetched = [...outputs.map(port.output), ...keeps];
+  fetched.forEach((name, index) => {
+    const value = made(name);
+    // Results are read at once; what is kept outlives the caller's memory.
+    const op = port.isCarried(name) && fed.has(value) ? "DeepCopy" : "Identity";
+    add(nodeName.output(entry, index), op, [nameOf(value), ...after], {
       T: type(value.dtype),
     });
   });
-  if (outputs.length === 0) {
+  if (fetched.length === 0) {
     const one = constant({ uniform: 1 }, [], "float32");
     add(nodeName.done(entry), "Identity", [one, ...after], { T: type("float32") });
   }

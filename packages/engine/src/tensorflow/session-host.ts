@@ -29,6 +29,8 @@ interface Program {
   readonly session: number;
   readonly names: readonly string[];
   readonly shapes: readonly (readonly number[])[];
+  /** Tensors that are kept between the models of one run, by port. */
+  readonly kept: Map<string, number>;
 }
 
 /** Sessions in this thread. */
@@ -67,30 +69,55 @@ export class TensorFlowSessionHost implements SessionHost {
       rmSync(folder, { recursive: true });
     }
     const id = ++this.#lastId;
-    this.#programs.set(id, { session, names, shapes });
+    this.#programs.set(id, { session, names, shapes, kept: new Map() });
     return this.writeState(id, tensors).then(() => id);
   }
 
   run(entryId: number, stateId: number, feeds: readonly Feed[]): Promise<HostTensors> {
-    const { entry, outputs } = this.#entries.get(entryId)!.ports;
-    const { session } = this.#programs.get(stateId)!;
+    const { entry, outputs, takes, keeps, drops } = this.#entries.get(entryId)!.ports;
+    const { session, kept } = this.#programs.get(stateId)!;
+    const fetched = [...outputs, ...keeps];
     const fetches =
-      outputs.length === 0
+      fetched.length === 0
         ? [nodeName.done(entry)]
-        : outputs.map((_, i) => nodeName.output(entry, i));
-    const inputs = feeds.map((_, i) => nodeName.input(entry, i));
-    const results = this.#run(session, inputs, feeds, fetches);
+        : fetched.map((_, i) => nodeName.output(entry, i));
+    const inputs = [...feeds, ...takes].map((_, i) => nodeName.input(entry, i));
+    const results = this.#run(session, inputs, feeds, fetches, {
+      given: takes.map((name) => kept.get(name)!),
+      keep: (handles) => {
+        for (const [i, name] of keeps.entries()) {
+          this.#drop(kept, name);
+          kept.set(name, handles[outputs.length + i]!.id);
+        }
+        return outputs.length;
+      },
+    });
+    for (const name of drops) this.#drop(kept, name);
     return Promise.resolve(
       Object.fromEntries(outputs.map((name, i) => [name, results[i]!] as const)),
     );
   }
 
-  /** Feeds arrays, fetches results as arrays, and leaves no tensor behind. */
+  #drop(kept: Map<string, number>, name: string): void {
+    const id = kept.get(name);
+    if (id !== undefined) this.#addon.deleteTensor(id);
+    kept.delete(name);
+  }
+
+  /** Feeds arrays, fetches results as arrays, and leaves no tensor behind but those that `keep` takes: it says how many
+   *  of the first results are read. `given` are tensors from before, fed behind the arrays. */
   #run(
     session: number,
     inputs: readonly string[],
     feeds: readonly Omit<Feed, "name">[],
     fetches: readonly string[],
+    {
+      given = [],
+      keep = (handles) => handles.length,
+    }: {
+      readonly given?: readonly number[];
+      readonly keep?: (handles: readonly TensorHandle[]) => number;
+    } = {},
   ): { shape: number[]; data: Float32Array }[] {
     const addon = this.#addon;
     const fed: number[] = [];
@@ -106,10 +133,11 @@ export class TensorFlowSessionHost implements SessionHost {
         );
       results = addon.runSavedModel(
         session,
-        fed,
+        [...fed, ...given],
         inputs.map(port).join(),
         fetches.map(port).join(),
       );
+      results = results.slice(0, keep(results));
       return results.map(({ id, shape }) => ({
         shape,
         data: addon.tensorDataSync(id) as Float32Array,
@@ -151,7 +179,10 @@ export class TensorFlowSessionHost implements SessionHost {
 
   freeState(id: number): Promise<void> {
     const program = this.#programs.get(id);
-    if (program) this.#addon.deleteSavedModel(program.session);
+    if (program) {
+      for (const name of [...program.kept.keys()]) this.#drop(program.kept, name);
+      this.#addon.deleteSavedModel(program.session);
+    }
     this.#programs.delete(id);
     return Promise.resolve();
   }

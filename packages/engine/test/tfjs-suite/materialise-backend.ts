@@ -10,7 +10,7 @@ import { sizeOf, type Graph, type GraphNode, type Port } from "../../src/graph/g
 import type { DType, Literal, Value } from "../../src/graph/graph.js";
 import { onnxTarget } from "../../src/kernels/table.js";
 import { encode } from "../../src/onnx/encode.js";
-import { compileGraph, onnxPasses } from "../../src/passes/run-passes.js";
+import { compileGraph, onnxPasses, rewriteCaptured } from "../../src/passes/run-passes.js";
 
 /** What onnxruntime-node's promises wrap: native calls that return when they are done. tfjs's synchronous reads need
  *  them. */
@@ -106,7 +106,14 @@ export class MaterialiseBackend extends Recorder {
   #run(target: Value): ArrayLike<number> {
     const { graph, feeds } = this.#graphOf(target);
     const model = encode(
-      withOwnType(compileGraph(graph, onnxTarget, onnxPasses(this.blockSize), this.blockSize)),
+      withOwnType(
+        compileGraph(
+          rewriteCaptured(graph),
+          onnxTarget,
+          onnxPasses(this.blockSize),
+          this.blockSize,
+        ),
+      ),
     );
     initOrt();
     const session = new binding.InferenceSession();

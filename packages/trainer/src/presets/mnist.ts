@@ -30,6 +30,7 @@ export const mnistPreset: Omit<TrainConfig, "source"> = {
   weightDecay: 0.05,
   seed: 0,
   engine: "auto",
+  processes: 1,
   workers: 1,
   checkpointEvery: 200,
   probe: false,

@@ -1,0 +1,117 @@
+/** The models of one entry: one, or where it averages over processes one for each segment. */
+import { AllReduceMean, type HostTensors } from "@lejepa/ops";
+import { capture } from "./capture/capture.js";
+import { port } from "./capture/port.js";
+import { engineError } from "./engine-error.js";
+import type { Graph } from "./graph/graph.js";
+import type { LoweringTarget } from "./lower.js";
+import { rewriteCaptured } from "./passes/run-passes.js";
+import { segmentsOf, type Segment } from "./passes/segments.js";
+import type { ProcessGroup } from "./processes/process-group.js";
+import type { ResolvedEntry } from "./program.js";
+import type { ModelPorts } from "./session-host.js";
+
+/** How an engine makes a model of a captured step. */
+export interface ModelMaker extends LoweringTarget {
+  /** The graph that runs, of a rewritten captured graph. */
+  readonly lower: (captured: Graph) => Graph;
+  /** What the host opens. `state` and `inputs` name everything that is fed, in order. */
+  readonly encode: (
+    graph: Graph,
+    ports: ModelPorts,
+    state: readonly string[],
+    inputs: readonly string[],
+  ) => Uint8Array;
+  /** The processes that steps average over. */
+  readonly processes?: ProcessGroup | undefined;
+}
+
+/** A model that runs, and what it is fed. */
+export interface Part {
+  readonly graph: Graph;
+  readonly model: Uint8Array;
+  readonly ports: ModelPorts;
+  /** Names of its inputs, in the order in which they are fed. */
+  readonly inputs: readonly string[];
+  /** Names of those outputs that are averaged over processes behind it, to be inputs of later parts. */
+  readonly averages: readonly string[];
+}
+
+/** The models of an entry, in the order in which they run; it is called `name` within its program. */
+export function partsOf(
+  maker: ModelMaker,
+  entry: ResolvedEntry,
+  name: string,
+  state: HostTensors,
+): Part[] {
+  const captured = rewriteCaptured(capture(entry.step, state, entry.inputs, maker));
+  const segments = segmentsOf(captured);
+  const [only, ...others] = segments as [Segment, ...Segment[]];
+  if (others.length === 0) {
+    const declared = entry.inputs.map((each) => each.name);
+    return [partOf(maker, entry, name, state, only, declared)];
+  }
+  if (maker.processes === undefined) throw noProcesses(captured);
+  return segments.map((segment, i) => {
+    const used = segment.graph.inputs.flatMap((each) =>
+      port.isInput(each.name) ? [port.inputName(each.name)] : [],
+    );
+    return partOf(maker, entry, `${name}-${i}`, state, segment, used);
+  });
+}
+
+/** One model without the state that it leaves alone, so that such state is neither fed nor copied. */
+function partOf(
+  maker: ModelMaker,
+  { name: stepName }: ResolvedEntry,
+  name: string,
+  state: HostTensors,
+  { graph: captured, takes, keeps, drops, averages }: Segment,
+  inputs: readonly string[],
+): Part {
+  const whole = maker.lower(captured);
+  const valueOf = (ports: Graph["inputs"], wanted: string) =>
+    ports.find((candidate) => candidate.name === wanted)?.value;
+  const writes = Object.keys(state).filter((key) => {
+    const next = valueOf(whole.outputs, port.nextState(key));
+    return next !== undefined && next !== valueOf(whole.inputs, port.state(key));
+  });
+  const made = new Set([...writes.map(port.nextState), ...keeps]);
+  const outputs = whole.outputs.filter((each) => made.has(each.name) || port.isOutput(each.name));
+  if (outputs.length === 0)
+    throw engineError(
+      "bad-step",
+      `The ${stepName === "step" ? "step" : `step "${stepName}"`} computes nothing: it returns its state unchanged and no outputs.`,
+    );
+  const used = new Set([
+    ...whole.nodes.flatMap((node) => node.inputs),
+    ...outputs.map(({ value }) => value),
+  ]);
+  const reads = Object.keys(state).filter((key) => {
+    const value = valueOf(whole.inputs, port.state(key));
+    return value !== undefined && used.has(value);
+  });
+  const fed = new Set([...reads.map(port.state), ...inputs.map(port.input), ...takes]);
+  const graph = { ...whole, inputs: whole.inputs.filter((each) => fed.has(each.name)), outputs };
+  const ports: ModelPorts = {
+    entry: name,
+    reads,
+    writes,
+    outputs: outputs.flatMap((each) =>
+      port.isOutput(each.name) ? [port.outputName(each.name)] : [],
+    ),
+    takes,
+    keeps,
+    drops,
+  };
+  const model = maker.encode(graph, ports, Object.keys(state), inputs);
+  return { graph, model, ports, inputs, averages };
+}
+
+function noProcesses({ nodes }: Graph): Error {
+  const site = nodes.find(({ op }) => op === AllReduceMean)?.site;
+  return engineError(
+    "no-processes",
+    `The step averages over processes at ${String(site)}, and this engine knows of none; give createEngine the option processes.`,
+  );
+}

@@ -1,0 +1,29 @@
+import type { CompiledStep } from "@lejepa/engine";
+import type { HostTensors } from "@lejepa/ops";
+import type { LejepaStep, StepMoment } from "./lejepa-step.js";
+
+/** Training steps that are ready to run, in one process or in several. */
+export interface StepRunner {
+  /** What they run on, for a person. */
+  readonly description: string;
+  /** Runs one step on the whole batch, images [V N, H, W, C]: its loss and terms. */
+  run(moment: StepMoment, images: Float32Array): Promise<HostTensors>;
+  /** A copy of the state as it stands. */
+  readState(): Promise<HostTensors>;
+  /** Frees everything; no step is running. */
+  dispose(): Promise<void>;
+}
+
+/** The steps of one process that has the whole batch. */
+export function inOneProcess(
+  description: string,
+  step: LejepaStep,
+  compiled: CompiledStep,
+): StepRunner {
+  return {
+    description,
+    run: (moment, images) => compiled.run(step.inputsAt(moment, images)),
+    readState: () => compiled.readState(),
+    dispose: () => compiled.dispose(),
+  };
+}
