@@ -5,7 +5,7 @@ import { compileGraph, tensorflowPasses } from "./passes/run-passes.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
 import { graphFragment } from "./tensorflow/graph-fragment.js";
-import { tensorflowTarget } from "./tensorflow/kernels.js";
+import { tensorflowTarget, type Device } from "./tensorflow/kernels.js";
 import { TensorFlowSessionHost } from "./tensorflow/session-host.js";
 import { startTensorFlow, type StartedTensorFlow } from "./tensorflow/start-tensorflow.js";
 import { startWorkerSessionHost } from "./worker-session-host.js";
@@ -36,14 +36,15 @@ export async function createTensorFlowEngine({
     throw engineError("bad-option", `xla should be true or false, got ${String(xla)}.`);
   const started = await startTensorFlow(threads);
   const { installation } = started;
+  const target = tensorflowTarget(deviceOf(started));
   const settings = { engine: "tensorflow", installation } as const;
   return {
     name: "tensorflow",
     description: describe(started),
     ...sessionEngine(
       {
-        ...tensorflowTarget,
-        lower: (captured) => compileGraph(captured, tensorflowTarget, tensorflowPasses),
+        ...target,
+        lower: (captured) => compileGraph(captured, target, tensorflowPasses),
         encode: (graph, ports, state, inputs) =>
           graphFragment(graph, ports, state, inputs, xla ? "xla" : "none"),
         processes,
@@ -56,8 +57,12 @@ export async function createTensorFlowEngine({
   };
 }
 
+const deviceOf = ({ addon }: StartedTensorFlow): Device =>
+  addon.isUsingGpuDevice() ? "gpu" : "cpu";
+
 /** What it runs on, for a person. */
-export function describe({ installation, addon, threads }: StartedTensorFlow): string {
-  const device = addon.isUsingGpuDevice() ? "GPU" : "CPU";
+export function describe(started: StartedTensorFlow): string {
+  const { installation, threads } = started;
+  const device = deviceOf(started).toUpperCase();
   return `TensorFlow ${installation.version}, ${device}, ${threads} thread${threads === 1 ? "" : "s"}`;
 }

@@ -3,6 +3,7 @@ import { batchShare } from "./among-processes.js";
 import { columnSums } from "./column-sums.js";
 import { compositeKernel } from "./composite-kernel.js";
 import { finished, unfinished } from "./norm-activation.js";
+import { runNormalizeColumns, runNormalizeColumnsGrad } from "./normalize-columns.js";
 import { type BatchStatistics, movedStatistics, requireRows } from "./running-statistics.js";
 import { lastAxis, requireShape, sizeOf } from "./shape.js";
 import { rowsOfAll, synchronisedBatchNorm } from "./synchronised-batch-norm.js";
@@ -21,8 +22,8 @@ export interface BatchNormOptions {
   readonly activation?: "relu" | "none";
 }
 
-/** Kernel of `batchNorm` in "train": outputs y [M, C] and the batch's mean and (biased) variance, each [1, C], then what
- *  the gradient reads, x - mean [M, C] and inv [1, C]. */
+/** Kernel of `batchNorm` in "train": outputs y [M, C] and the batch's mean and (biased) variance, each [1, C], then
+ *  inv [1, C], which the gradient reads. */
 export const BatchNorm = "LejepaBatchNorm";
 /** Operands of {@link BatchNorm}. */
 export interface BatchNormInputs {
@@ -64,35 +65,28 @@ export interface ScaleShiftAttrs {
 
 const runBatchNorm = compositeKernel({
   kernelName: BatchNorm,
-  outputs: ["y", "mean", "variance", "centred", "inverse"],
+  outputs: ["y", "mean", "variance", "inverse"],
   results: 3,
   forward: (
     { x, weight, bias, residual }: BatchNormInputs,
     { epsilon, activation }: BatchNormAttrs,
   ) => {
-    const [count] = x.shape as [number, number];
-    const mean = columnSums(x as tf.Tensor2D, 1 / count);
-    const centred = tf.sub<tf.Tensor2D>(x, mean);
-    const variance = columnSums(tf.square(centred), 1 / count);
-    const inverse = tf.rsqrt(tf.add(variance, epsilon));
-    const normal = tf.add(tf.mul(centred, tf.mul(inverse, weight)), bias);
-    return { y: finished(normal, residual, activation), mean, variance, centred, inverse };
+    const [normal, mean, variance, inverse] = runNormalizeColumns({ x, weight, bias }, { epsilon });
+    const y = finished(normal!, residual, activation);
+    return { y, mean: mean!, variance: variance!, inverse: inverse! };
   },
   gradient: {
-    saves: ["weight", "y", "centred", "inverse"],
-    rule: ({ y: dy }, { weight, y, centred, inverse }, { activation }) => {
-      const [count] = dy.shape as [number, number];
+    saves: ["x", "weight", "y", "mean", "inverse"],
+    rule: ({ y: dy }, { x, weight, y, mean, inverse }, { activation }) => {
       const dz = unfinished(dy, y, activation);
-      const dweight = tf.mul(columnSums(tf.mul(dz, centred)), inverse);
+      const [dx, dweight, dbias] = runNormalizeColumnsGrad(
+        { dy: dz, x, weight, mean, inverse },
+        {},
+      );
       return {
-        x: () => {
-          const scale = tf.mul(inverse, weight);
-          const slope = tf.mul(tf.mul(tf.mul(scale, inverse), dweight), 1 / count);
-          const offset = tf.mul(tf.mul(scale, columnSums(dz)), 1 / count);
-          return tf.sub(tf.sub(tf.mul(dz, scale), tf.mul(centred, slope)), offset);
-        },
-        weight: () => tf.reshape(dweight, weight.shape),
-        bias: () => tf.reshape(columnSums(dz), weight.shape),
+        x: () => tf.clone(dx!),
+        weight: () => tf.reshape(dweight!, weight.shape),
+        bias: () => tf.reshape(dbias!, weight.shape),
         residual: () => tf.clone(dz),
       };
     },

@@ -65,6 +65,17 @@ export function compositeKernel<
   };
 }
 
+/** Whether the active backend runs the kernel as one operation of its own, not as its composition. */
+export const isNative = (kernelName: string): boolean => {
+  const backendName = tf.getBackend();
+  return (
+    tf.getKernel(kernelName, backendName) != null && !composed.has(`${backendName}/${kernelName}`)
+  );
+};
+
+/** Compositions registered so far. */
+const composed = new Set<string>();
+
 /** Registers the composition for the active backend, unless that has a kernel of the name. */
 function composeForActiveBackend<Inputs, Outputs extends string, Attributes>({
   kernelName,
@@ -75,6 +86,7 @@ function composeForActiveBackend<Inputs, Outputs extends string, Attributes>({
   if (tf.getKernel(kernelName, backendName) != null) {
     return;
   }
+  composed.add(`${backendName}/${kernelName}`);
   tf.registerKernel({
     kernelName,
     backendName,

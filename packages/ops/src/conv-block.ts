@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { batchShare } from "./among-processes.js";
 import { batchNorm } from "./batch-norm.js";
 import { columnSums } from "./column-sums.js";
-import { compositeKernel } from "./composite-kernel.js";
+import { compositeKernel, isNative } from "./composite-kernel.js";
 import { conv2d } from "./conv2d.js";
 import {
   convolve,
@@ -12,6 +12,7 @@ import {
   inputGradient,
   resultShape,
 } from "./convolution.js";
+import { NormalizeColumns } from "./normalize-columns.js";
 import type { Padding } from "./padding.js";
 import { type BatchStatistics, movedStatistics, requireRows } from "./running-statistics.js";
 import { requireShape, sizeOf } from "./shape.js";
@@ -53,7 +54,7 @@ export interface ConvBlockOptions {
  *    goes to the small side: dkernel = (x * h) a, dx is h convolved back through kernel a;
  *  - in "eval" the whole normalisation is folded into kernel and shift.
  *  dweight = inv sum of dy c, dbias = sum of dy, dresidual = dy, dy taken behind the ReLU.
- *  Within `amongProcesses` it is `conv2d` and `batchNorm`.
+ *  Within `amongProcesses`, and on a backend with a normalisation of its own, it is `conv2d` and `batchNorm`.
  *  Throws LejepaError "bad-shape", "bad-padding", "bad-stride", and "too-few-rows" in "train" when M is 1. */
 export function convBlock(
   x: tf.Tensor4D,
@@ -80,8 +81,8 @@ export function convBlock(
     const sum = residual === undefined ? y : tf.add<tf.Tensor4D>(y, residual);
     return { y: activation === "relu" ? tf.relu(sum) : sum, updates: running };
   }
-  if (batchShare() !== undefined) {
-    // The statistics come from elsewhere, so that nothing is saved by having the two as one.
+  if (batchShare() !== undefined || isNative(NormalizeColumns)) {
+    // Nothing is saved by having the two as one where the statistics come from elsewhere, or are one operation.
     const u = conv2d(x, kernel, { stride, padding });
     const { y, updates } = batchNorm(u, weight, bias, running, {
       mode,

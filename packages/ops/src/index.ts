@@ -59,6 +59,13 @@ export { LejepaError } from "./lejepa-error.js";
 export { Linear, linear, type LinearInputs } from "./linear.js";
 export { mlp, type MlpParameters } from "./mlp.js";
 export {
+  NormalizeColumns,
+  NormalizeColumnsGrad,
+  type NormalizeColumnsAttrs,
+  type NormalizeColumnsGradInputs,
+  type NormalizeColumnsInputs,
+} from "./normalize-columns.js";
+export {
   NormalizeRows,
   normalizeRows,
   type NormalizeRowsAttrs,

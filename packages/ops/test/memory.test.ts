@@ -86,11 +86,14 @@ test("a kernel's extra outputs are gone at once where nothing tidies", async () 
   tf.dispose([x, y]);
 });
 
-test("every composite kernel is named after the package and has a gradient", () => {
+/** Run inside other kernels, whose gradients call them. */
+const inner: readonly unknown[] = [ops.NormalizeColumns, ops.NormalizeColumnsGrad];
+
+test("every composite kernel is named after the package and, unless run inside others, has a gradient", () => {
   const kernels = Object.values<unknown>({ ...ops }).filter((value) => typeof value === "string");
   expect(kernels.length).toBeGreaterThan(9);
   for (const kernelName of kernels) {
     expect(kernelName).toMatch(/^Lejepa[A-Z]/);
-    expect(tf.getGradient(kernelName), kernelName).toBeDefined();
+    expect(tf.getGradient(kernelName) != null, kernelName).toBe(!inner.includes(kernelName));
   }
 });

@@ -1,5 +1,10 @@
 /** Lowerings to TensorFlow's own operators, where those do what a tfjs kernel asks for in one piece. All other kernels
  *  are lowered as for onnxruntime, and operators.ts turns what that writes into TensorFlow's nodes. */
+import type {
+  NormalizeColumnsAttrs,
+  NormalizeColumnsGradInputs,
+  NormalizeColumnsInputs,
+} from "@lejepa/ops";
 import type { LRNAttrs, LRNInputs, StepAttrs, StepInputs } from "@tensorflow/tfjs-core";
 import type { DType, Shape, Value } from "../graph/graph.js";
 import { convolutionRows } from "../kernels/convolution.js";
@@ -319,6 +324,69 @@ function placesInside(
   return g.add(inImage, g.dense(starts, [batchSize, 1, 1, 1], "int32"));
 }
 
+/** Columns as the channels of images of one pixel, which is how TensorFlow normalises them. */
+const asImages = (g: OnnxBuilder, x: Value): Value =>
+  g.reshape(x, [x.shape[0]!, 1, 1, x.shape[1]!]);
+
+/** Normalisation of columns by their own statistics, and its gradient, one pass each.
+ *  The gradient's operands depend on the device: what it calls the saved variance is that on the CPU, and 1 over the
+ *  deviation on a GPU (cuDNN's). From inv both follow, with an epsilon of 0. */
+const normalisation = (device: Device) => ({
+  LejepaNormalizeColumns: kernel<
+    Record<keyof NormalizeColumnsInputs, never>,
+    NormalizeColumnsAttrs
+  >(({ x, weight, bias }, { epsilon }, g) => {
+    const [rows, columns] = x.shape as [number, number];
+    const none = g.dense([], [0], "float32");
+    const statistic = [[columns], "float32"] as const;
+    const [y, mean, unbiased] = g.opMany(
+      "FusedBatchNormV3",
+      [asImages(g, x), weight, bias, none, none],
+      [[[rows, 1, 1, columns], "float32"], statistic, statistic],
+      { ...batchStatistics, epsilon: float(epsilon) },
+      tensorflow,
+    ) as [Value, Value, Value];
+    const row = (value: Value): Value => g.reshape(value, [1, columns]);
+    const variance = g.mul(row(unbiased), g.uniform((rows - 1) / rows));
+    const inverse = native(
+      g,
+      "Rsqrt",
+      [g.add(variance, g.uniform(epsilon))],
+      variance.shape,
+      "float32",
+    );
+    return [g.reshape(y, x.shape), row(mean), variance, inverse];
+  }),
+  LejepaNormalizeColumnsGrad: kernel<Record<keyof NormalizeColumnsGradInputs, never>>(
+    ({ dy, x, weight, mean, inverse }, _none, g) => {
+      const [rows, columns] = x.shape as [number, number];
+      const flat = (value: Value): Value => g.reshape(value, [columns]);
+      const inv = flat(inverse);
+      const saved = device === "gpu" ? inv : g.unary("Reciprocal", g.mul(inv, inv));
+      const none = g.dense([], [0], "float32");
+      const statistic = [[columns], "float32"] as const;
+      const [dx, dweight, dbias] = g.opMany(
+        "FusedBatchNormGradV3",
+        [asImages(g, dy), asImages(g, x), weight, flat(mean), saved, none],
+        [[[rows, 1, 1, columns], "float32"], statistic, statistic],
+        { ...batchStatistics, epsilon: float(0) },
+        tensorflow,
+      ) as [Value, Value, Value];
+      const row = (value: Value): Value => g.reshape(value, [1, columns]);
+      return [g.reshape(dx, x.shape), row(dweight), row(dbias)];
+    },
+  ),
+});
+
+const batchStatistics: Attributes = {
+  ...channelsLast,
+  U: type("float32"),
+  is_training: attribute.bool(true),
+};
+
+/** Where TensorFlow computes. */
+export type Device = "cpu" | "gpu";
+
 const ownRows = {
   ...convolution,
   ...pooling,
@@ -348,7 +416,7 @@ const { LejepaNormalizeRows: _composed, ...shared } = loweringTable;
 void _composed;
 
 /** Lowering for TensorFlow. */
-export const tensorflowTarget: LoweringTarget = {
+export const tensorflowTarget = (device: Device): LoweringTarget => ({
   engine: "tensorflow",
-  table: { ...shared, ...ownRows },
-};
+  table: { ...shared, ...ownRows, ...normalisation(device) },
+});
