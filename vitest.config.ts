@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { namedBackends } from "./tools/backend-names.mjs";
 
 const packages = `${import.meta.dirname}/packages`;
 
@@ -17,6 +18,10 @@ export default defineConfig({
     pool: "forks",
     // A worker thread started by a module under test is TypeScript too.
     execArgv: ["--import", "tsx"],
+    // What is not named is not there: "auto" chooses alike on every machine.
+    env: namedBackends.includes("tensorflow")
+      ? {}
+      : { LEJEPA_TENSORFLOW_DIR: `${import.meta.dirname}/node_modules/.cache/no-tensorflow` },
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -433,6 +433,8 @@ async function interrupted(args: readonly string[], sign: string): Promise<Outco
 function start(args: readonly string[]): ChildProcess {
   return spawn(process.execPath, [bin, ...args], {
     cwd: scratch,
+    // As npm alone installs it; setup.test.ts has what TensorFlow changes.
+    env: { ...process.env, LEJEPA_TENSORFLOW_DIR: join(scratch, "no-tensorflow") },
     stdio: ["ignore", "pipe", "pipe"],
   });
 }

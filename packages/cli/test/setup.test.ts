@@ -95,6 +95,7 @@ test("what is set up here is told by setup, which keeps it, and by doctor", asyn
     expect(told).toContain(part);
   const doctor = (await outcome(start(["doctor", "--json"], {}))).stdout;
   expect(JSON.parse(doctor.trimEnd().split("\n").at(-1)!)).toMatchObject({
+    auto: "tensorflow",
     tensorflow: { available: true, detail: expect.stringContaining(result.directory) as string },
   });
 });

@@ -1,6 +1,6 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@lejepa/ops";
-import { createEngine, engineReport, type CompiledStep, type Step } from "@lejepa/engine";
+import { createEngine, type CompiledStep, type Step } from "@lejepa/engine";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import { needs } from "../../../tools/backends.js";
@@ -257,20 +257,6 @@ test("calls that are not awaited run in order", async (context) => {
   const [last] = await Promise.all([step.readState(), ...runs]);
   expect(last.count!.data[0]).toBe(3);
   await engine.dispose();
-});
-
-test("auto picks onnx here, and the report says why", async (context) => {
-  needs("onnx", context);
-  const report = await engineReport();
-  expect(report.auto).toBe("onnx");
-  expect(report.reason).toMatch(/onnxruntime/);
-  expect(report.engines.map(({ name, available }) => [name, available])).toEqual([
-    ["onnx", true],
-    ["eager", true],
-  ]);
-  const engine = await createEngine();
-  expect(engine.name).toBe("onnx");
-  expect(engine.description).toMatch(/onnxruntime-node \d+\.\d+/);
 });
 
 test("unknown engines, backends and options are refused", async () => {

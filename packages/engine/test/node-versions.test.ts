@@ -36,7 +36,8 @@ test.for(versions)("one addon serves Node %s", async (version, context) => {
   expect(JSON.parse(stdout)).toEqual({
     node: `v${version}`,
     tensorflow: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
-    value: [13],
+    step: { loss: [5], w: [0.5, -1] },
+    topTwo: [9, 4],
     gradient: [2, -6, 4],
     product: [19, 22, 43, 50],
   });
