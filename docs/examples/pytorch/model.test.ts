@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { directions } from "@lejepa/sigreg";
 import { expect, test } from "vitest";
 import { needs } from "../../../tools/backends.js";
@@ -50,4 +51,12 @@ test("a Python process that fails is an error for who waits for its answer", asy
   const encoder = startEncoder(0, rows, -1);
   await expect(encoder.receive(1)).rejects.toThrow("encoder.py has ended");
   await encoder.end();
+});
+
+test("the guide quotes the Python side as it is", () => {
+  const guide = readFileSync(`${import.meta.dirname}/../../guides/pytorch.md`, "utf8");
+  const [, quoted] = /```python\n([^]*?)```/.exec(guide)!;
+  const indented = quoted!.trimEnd().replaceAll(/^/gm, " ".repeat(8));
+  const script = readFileSync(`${import.meta.dirname}/encoder.py`, "utf8");
+  expect(script.replaceAll(/ {2}#.*$/gm, "")).toContain(indented);
 });
