@@ -20,6 +20,24 @@ export default defineConfig(
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
   },
+  // Examples are a user's code: of the packages they see what is published.
+  {
+    files: ["docs/examples/**/*.ts"],
+    ignores: ["**/*.test.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              regex: "^(\\.\\./)+(packages|tools)/",
+              message: "An example imports packages by their names.",
+            },
+          ],
+        },
+      ],
+    },
+  },
   // Sources import siblings only in the directions of the design; tests may import any of them.
   ...Object.entries(allowedImports).flatMap(([folder, allowed]) => {
     const siblings = Object.entries(packageNames)

@@ -14,7 +14,7 @@ export default defineConfig({
   },
   test: {
     environment: "node",
-    include: ["packages/*/{src,test}/**/*.test.ts", "tools/**/*.test.ts"],
+    include: ["{packages/*/{src,test},tools,docs/examples}/**/*.test.ts"],
     pool: "forks",
     // A worker thread started by a module under test is TypeScript too.
     execArgv: ["--import", "tsx"],
