@@ -11,8 +11,5 @@ export function finished(
 }
 
 /** The gradient ahead of the activation. */
-export const unfinished = (
-  dy: tf.Tensor,
-  y: tf.Tensor,
-  activation: "relu" | "none",
-): tf.Tensor2D => (activation === "relu" ? tf.mul(dy, tf.step(y)) : tf.clone(dy)) as tf.Tensor2D;
+export const unfinished = (dy: tf.Tensor, y: tf.Tensor, activation: "relu" | "none"): tf.Tensor2D =>
+  (activation === "relu" ? tf.mul(dy, tf.step(y)) : tf.clone(dy)) as tf.Tensor2D;

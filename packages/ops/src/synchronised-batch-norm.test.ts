@@ -65,9 +65,7 @@ const add = (parts: readonly Float32Array[]): Float32Array =>
 function onProcesses(layer: Layer, x: tf.Tensor, samples: readonly number[]): Computed[] {
   return lockstep(samples.length, (rank) => {
     const from = samples.slice(0, rank).reduce((a, b) => a + b, 0);
-    return amongProcesses({ rank, samples }, () =>
-      compute(layer, x, from, from + samples[rank]!),
-    );
+    return amongProcesses({ rank, samples }, () => compute(layer, x, from, from + samples[rank]!));
   });
 }
 
@@ -121,7 +119,9 @@ test("one row in all is too few, one row of each process is not", async () => {
   const run = (samples: number[]) =>
     lockstep(samples.length, (rank) =>
       amongProcesses({ rank, samples }, () =>
-        batchNorm(tf.tensor2d([[rank]]), tf.ones([1]), tf.zeros([1]), running1(), { mode: "train" }),
+        batchNorm(tf.tensor2d([[rank]]), tf.ones([1]), tf.zeros([1]), running1(), {
+          mode: "train",
+        }),
       ),
     );
   const running1 = () => ({ mean: tf.zeros([1]), variance: tf.ones([1]) });
