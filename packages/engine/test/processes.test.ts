@@ -1,5 +1,11 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { createEngine, type Engine, type ProcessGroup, type Step } from "@lejepa/engine";
+import {
+  createEngine,
+  type Engine,
+  type EngineName,
+  type ProcessGroup,
+  type Step,
+} from "@lejepa/engine";
 import { allReduceMean } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -13,7 +19,7 @@ afterEach(async () => {
 });
 
 async function start(
-  name: "onnx" | "eager",
+  name: EngineName,
   processes?: ProcessGroup,
   thread: "main" | "worker" = "main",
 ): Promise<Engine> {
@@ -82,154 +88,6 @@ const expectClose = (got: ArrayLike<number>, expected: ArrayLike<number>) => {
   Array.from(got).forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5));
 };
 
-describe.each(["main", "worker"] as const)("onnx, computing in the %s thread", (thread) => {
-  test.for([{ rows: [3, 3] }, { rows: [2, 2, 2] }, { rows: [1, 5] }])(
-    "rows shared out as $rows make the steps of the whole",
-    async ({ rows }, context) => {
-      needs("onnx", context);
-      const alone = await (
-        await start("onnx")
-      ).compile(stepOf(0), {
-        state,
-        inputs: inputsFor(size),
-      });
-      const groups = localGroups(rows.length);
-      const ranks = await Promise.all(
-        groups.map(async (group, rank) =>
-          (await start("onnx", group, thread)).compile(stepOf(rows.length), {
-            state,
-            inputs: inputsFor(rows[rank]!),
-          }),
-        ),
-      );
-      for (let step = 0; step < 3; step++) {
-        const lr = 0.3 / (step + 1);
-        const expected = await alone.run({ ...data, lr });
-        let from = 0;
-        const results = await Promise.all(
-          ranks.map((compiled, rank) => {
-            const own = part(from, rows[rank]!);
-            from += rows[rank]!;
-            return compiled.run({ ...own, lr });
-          }),
-        );
-        for (const outputs of results) {
-          expect(Object.keys(outputs)).toEqual(["loss", "before"]);
-          expectClose(outputs["loss"]!.data, expected["loss"]!.data);
-          expectClose(outputs["before"]!.data, expected["before"]!.data);
-        }
-      }
-      const expected = await alone.readState();
-      const [first, ...others] = await Promise.all(ranks.map((compiled) => compiled.readState()));
-      expectClose(first!["w"]!.data, expected["w"]!.data);
-      expectClose(first!["best"]!.data, expected["best"]!.data);
-      expect([...first!["kept"]!.data]).toEqual([1, 2]);
-      // To the bit: otherwise they would drift apart.
-      for (const other of others) expect(other).toEqual(first);
-    },
-  );
-});
-
-test("grads and apply are steps of one program too, with the exchange between them", async (context) => {
-  needs("onnx", context);
-  const [mine, other] = localGroups(2) as [ProcessGroup, ProcessGroup];
-  const steps = {
-    grads: ((state, inputs) => {
-      const { loss, dw } = gradient(state["w"]!, inputs, 2, size);
-      return { state, outputs: { loss, dw } };
-    }) as Step,
-    apply: ((state, { dw, lr, loss }) => ({
-      state: apply(state, dw!, lr!, loss!),
-      outputs: {},
-    })) as Step,
-  };
-  const programs = await Promise.all(
-    [mine, other].map(async (group) =>
-      (await start("onnx", group)).compile(steps, {
-        state,
-        inputs: {
-          grads: { x: { shape: [3, 2] }, y: { shape: [3, 3] } },
-          apply: { dw: { shape: [2, 3] }, lr: { shape: [] }, loss: { shape: [] } },
-        },
-      }),
-    ),
-  );
-  const gradients = await Promise.all(
-    programs.map(({ entries }, rank) => entries.grads.run(part(3 * rank, 3))),
-  );
-  await Promise.all(
-    programs.map(({ entries }, rank) =>
-      entries.apply.run({ dw: gradients[rank]!["dw"]!, loss: gradients[rank]!["loss"]!, lr: 0.3 }),
-    ),
-  );
-  const alone = await (await start("onnx")).compile(stepOf(0), { state, inputs: inputsFor(size) });
-  await alone.run({ ...data, lr: 0.3 });
-  const expected = await alone.readState();
-  for (const program of programs)
-    expectClose((await program.readState())["w"]!.data, expected["w"]!.data);
-});
-
-describe("planted faults that must not go unnoticed", () => {
-  test.for<{ title: string; step: Step }>([
-    { title: "nothing is averaged", step: stepOf(0) },
-    {
-      title: "the gradient is left to each process",
-      step: (state, inputs) => {
-        const { loss } = gradient(state["w"]!, inputs, 2, size);
-        const { dw } = gradient(state["w"]!, inputs, 0, size);
-        return { state: apply(state, dw, inputs["lr"]!, loss), outputs: { loss, before: loss } };
-      },
-    },
-    { title: "parts of different size weigh the same", step: stepOf(2, size * 1.5) },
-  ])("$title: another state than that of the whole", async ({ step }, context) => {
-    needs("onnx", context);
-    const rows = [2, 4];
-    const ranks = await Promise.all(
-      localGroups(2).map(async (group, rank) =>
-        (await start("onnx", group)).compile(step, { state, inputs: inputsFor(rows[rank]!) }),
-      ),
-    );
-    await Promise.all(
-      ranks.map((compiled, rank) => compiled.run({ ...part(2 * rank, rows[rank]!), lr: 0.3 })),
-    );
-    const alone = await (
-      await start("onnx")
-    ).compile(stepOf(0), { state, inputs: inputsFor(size) });
-    await alone.run({ ...data, lr: 0.3 });
-    const expected = (await alone.readState())["w"]!.data;
-    for (const compiled of ranks) {
-      const w = (await compiled.readState())["w"]!.data;
-      expect(Math.max(...w.map((value, i) => Math.abs(value - expected[i]!)))).toBeGreaterThan(
-        1e-3,
-      );
-    }
-  });
-});
-
-test("masks and whole numbers cross an exchange as what they are", async (context) => {
-  needs("onnx", context);
-  const step: Step = (state, { x }) => {
-    const e = tf.exp(x!);
-    const mask = tf.greater(e, 1);
-    const place = tf.argMax(e, 1);
-    // Both are used before the exchange and behind it.
-    const sums = tf.concat([
-      tf.sum(tf.cast(mask, "float32"), 0),
-      tf.reshape(tf.sum(tf.cast(place, "float32")), [1]),
-    ]);
-    const means = allReduceMean(sums);
-    const where = tf.where(mask, tf.slice(means, 0, 2), tf.zeros([3, 2]));
-    return { state, outputs: { where, place, last: tf.slice(means, 2, 1) } };
-  };
-  const compiled = await (
-    await start("onnx", localGroups(1)[0])
-  ).compile(step, { state: {}, inputs: { x: { shape: [3, 2] } } });
-  const { where, place, last } = await compiled.run({ x: Float32Array.of(1, -1, 2, 3, -2, -1) });
-  expect([...where!.data]).toEqual([2, 0, 2, 1, 0, 0]);
-  expect([...place!.data]).toEqual([0, 1, 1]);
-  expect([...last!.data]).toEqual([2]);
-});
-
 const code = async (run: () => Promise<unknown>): Promise<unknown> => {
   try {
     await run();
@@ -239,37 +97,191 @@ const code = async (run: () => Promise<unknown>): Promise<unknown> => {
   return "returned";
 };
 
-test("an exchange that fails leaves the state as it was, and the next step goes through", async (context) => {
-  needs("onnx", context);
-  let failing = true;
-  const group: ProcessGroup = {
-    rank: 0,
-    size: 1,
-    allReduceMean: () => (failing ? Promise.reject(new Error("cable out")) : Promise.resolve()),
-  };
-  const compiled = await (
-    await start("onnx", group)
-  ).compile(stepOf(1), {
-    state,
-    inputs: inputsFor(size),
+describe.each(["onnx", "tensorflow"] as const)("on the %s engine", (name) => {
+  describe.each(["main", "worker"] as const)("computing in the %s thread", (thread) => {
+    test.for([{ rows: [3, 3] }, { rows: [2, 2, 2] }, { rows: [1, 5] }])(
+      "rows shared out as $rows make the steps of the whole",
+      async ({ rows }, context) => {
+        needs(name, context);
+        const alone = await (
+          await start(name)
+        ).compile(stepOf(0), {
+          state,
+          inputs: inputsFor(size),
+        });
+        const groups = localGroups(rows.length);
+        const ranks = await Promise.all(
+          groups.map(async (group, rank) =>
+            (await start(name, group, thread)).compile(stepOf(rows.length), {
+              state,
+              inputs: inputsFor(rows[rank]!),
+            }),
+          ),
+        );
+        for (let step = 0; step < 3; step++) {
+          const lr = 0.3 / (step + 1);
+          const expected = await alone.run({ ...data, lr });
+          let from = 0;
+          const results = await Promise.all(
+            ranks.map((compiled, rank) => {
+              const own = part(from, rows[rank]!);
+              from += rows[rank]!;
+              return compiled.run({ ...own, lr });
+            }),
+          );
+          for (const outputs of results) {
+            expect(Object.keys(outputs)).toEqual(["loss", "before"]);
+            expectClose(outputs["loss"]!.data, expected["loss"]!.data);
+            expectClose(outputs["before"]!.data, expected["before"]!.data);
+          }
+        }
+        const expected = await alone.readState();
+        const [first, ...others] = await Promise.all(ranks.map((compiled) => compiled.readState()));
+        expectClose(first!["w"]!.data, expected["w"]!.data);
+        expectClose(first!["best"]!.data, expected["best"]!.data);
+        expect([...first!["kept"]!.data]).toEqual([1, 2]);
+        // To the bit: otherwise they would drift apart.
+        for (const other of others) expect(other).toEqual(first);
+      },
+    );
   });
-  await expect(compiled.run({ ...data, lr: 0.3 })).rejects.toThrow("cable out");
-  expect([...(await compiled.readState())["w"]!.data]).toEqual([...state.w.data]);
-  failing = false;
-  await compiled.run({ ...data, lr: 0.3 });
-  const alone = await (await start("onnx")).compile(stepOf(0), { state, inputs: inputsFor(size) });
-  await alone.run({ ...data, lr: 0.3 });
-  expectClose((await compiled.readState())["w"]!.data, (await alone.readState())["w"]!.data);
-});
 
-test("on the onnx engine a step that averages needs a group, and explains nothing", async (context) => {
-  needs("onnx", context);
-  const spec = { state, inputs: inputsFor(size) };
-  const engine = await start("onnx");
-  expect(await code(() => engine.compile(stepOf(2), spec))).toBe("no-processes");
-  await expect(engine.compile(stepOf(2), spec)).rejects.toThrow(/processes\.test\.ts:\d+/);
-  const compiled = await (await start("onnx", localGroups(1)[0])).compile(stepOf(1), spec);
-  expect(await code(() => compiled.explain())).toBe("no-graph");
+  test("grads and apply are steps of one program too, with the exchange between them", async (context) => {
+    needs(name, context);
+    const [mine, other] = localGroups(2) as [ProcessGroup, ProcessGroup];
+    const steps = {
+      grads: ((state, inputs) => {
+        const { loss, dw } = gradient(state["w"]!, inputs, 2, size);
+        return { state, outputs: { loss, dw } };
+      }) as Step,
+      apply: ((state, { dw, lr, loss }) => ({
+        state: apply(state, dw!, lr!, loss!),
+        outputs: {},
+      })) as Step,
+    };
+    const programs = await Promise.all(
+      [mine, other].map(async (group) =>
+        (await start(name, group)).compile(steps, {
+          state,
+          inputs: {
+            grads: { x: { shape: [3, 2] }, y: { shape: [3, 3] } },
+            apply: { dw: { shape: [2, 3] }, lr: { shape: [] }, loss: { shape: [] } },
+          },
+        }),
+      ),
+    );
+    const gradients = await Promise.all(
+      programs.map(({ entries }, rank) => entries.grads.run(part(3 * rank, 3))),
+    );
+    await Promise.all(
+      programs.map(({ entries }, rank) =>
+        entries.apply.run({
+          dw: gradients[rank]!["dw"]!,
+          loss: gradients[rank]!["loss"]!,
+          lr: 0.3,
+        }),
+      ),
+    );
+    const alone = await (await start(name)).compile(stepOf(0), { state, inputs: inputsFor(size) });
+    await alone.run({ ...data, lr: 0.3 });
+    const expected = await alone.readState();
+    for (const program of programs)
+      expectClose((await program.readState())["w"]!.data, expected["w"]!.data);
+  });
+
+  describe("planted faults that must not go unnoticed", () => {
+    test.for<{ title: string; step: Step }>([
+      { title: "nothing is averaged", step: stepOf(0) },
+      {
+        title: "the gradient is left to each process",
+        step: (state, inputs) => {
+          const { loss } = gradient(state["w"]!, inputs, 2, size);
+          const { dw } = gradient(state["w"]!, inputs, 0, size);
+          return { state: apply(state, dw, inputs["lr"]!, loss), outputs: { loss, before: loss } };
+        },
+      },
+      { title: "parts of different size weigh the same", step: stepOf(2, size * 1.5) },
+    ])("$title: another state than that of the whole", async ({ step }, context) => {
+      needs(name, context);
+      const rows = [2, 4];
+      const ranks = await Promise.all(
+        localGroups(2).map(async (group, rank) =>
+          (await start(name, group)).compile(step, { state, inputs: inputsFor(rows[rank]!) }),
+        ),
+      );
+      await Promise.all(
+        ranks.map((compiled, rank) => compiled.run({ ...part(2 * rank, rows[rank]!), lr: 0.3 })),
+      );
+      const alone = await (
+        await start(name)
+      ).compile(stepOf(0), { state, inputs: inputsFor(size) });
+      await alone.run({ ...data, lr: 0.3 });
+      const expected = (await alone.readState())["w"]!.data;
+      for (const compiled of ranks) {
+        const w = (await compiled.readState())["w"]!.data;
+        expect(Math.max(...w.map((value, i) => Math.abs(value - expected[i]!)))).toBeGreaterThan(
+          1e-3,
+        );
+      }
+    });
+  });
+
+  test("masks and whole numbers cross an exchange as what they are", async (context) => {
+    needs(name, context);
+    const step: Step = (state, { x }) => {
+      const e = tf.exp(x!);
+      const mask = tf.greater(e, 1);
+      const place = tf.argMax(e, 1);
+      // Both are used before the exchange and behind it.
+      const sums = tf.concat([
+        tf.sum(tf.cast(mask, "float32"), 0),
+        tf.reshape(tf.sum(tf.cast(place, "float32")), [1]),
+      ]);
+      const means = allReduceMean(sums);
+      const where = tf.where(mask, tf.slice(means, 0, 2), tf.zeros([3, 2]));
+      return { state, outputs: { where, place, last: tf.slice(means, 2, 1) } };
+    };
+    const compiled = await (
+      await start(name, localGroups(1)[0])
+    ).compile(step, { state: {}, inputs: { x: { shape: [3, 2] } } });
+    const { where, place, last } = await compiled.run({ x: Float32Array.of(1, -1, 2, 3, -2, -1) });
+    expect([...where!.data]).toEqual([2, 0, 2, 1, 0, 0]);
+    expect([...place!.data]).toEqual([0, 1, 1]);
+    expect([...last!.data]).toEqual([2]);
+  });
+
+  test("an exchange that fails leaves the state as it was, and the next step goes through", async (context) => {
+    needs(name, context);
+    let failing = true;
+    const group: ProcessGroup = {
+      rank: 0,
+      size: 1,
+      allReduceMean: () => (failing ? Promise.reject(new Error("cable out")) : Promise.resolve()),
+    };
+    const compiled = await (
+      await start(name, group)
+    ).compile(stepOf(1), {
+      state,
+      inputs: inputsFor(size),
+    });
+    await expect(compiled.run({ ...data, lr: 0.3 })).rejects.toThrow("cable out");
+    expect([...(await compiled.readState())["w"]!.data]).toEqual([...state.w.data]);
+    failing = false;
+    await compiled.run({ ...data, lr: 0.3 });
+    const alone = await (await start(name)).compile(stepOf(0), { state, inputs: inputsFor(size) });
+    await alone.run({ ...data, lr: 0.3 });
+    expectClose((await compiled.readState())["w"]!.data, (await alone.readState())["w"]!.data);
+  });
+
+  test("a step that averages needs a group, and explains nothing", async (context) => {
+    needs(name, context);
+    const spec = { state, inputs: inputsFor(size) };
+    const engine = await start(name);
+    expect(await code(() => engine.compile(stepOf(2), spec))).toBe("no-processes");
+    await expect(engine.compile(stepOf(2), spec)).rejects.toThrow(/processes\.test\.ts:\d+/);
+    const compiled = await (await start(name, localGroups(1)[0])).compile(stepOf(1), spec);
+    expect(await code(() => compiled.explain())).toBe("no-graph");
+  });
 });
 
 test("a step without averages is one graph, with a group as without", async (context) => {

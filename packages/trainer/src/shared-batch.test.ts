@@ -53,8 +53,8 @@ const define = (encoder: Encoder, processes: number, rank?: number): LejepaStep 
     ...(rank !== undefined && { share: { rank, samples: imagesOfEach(size, processes) } }),
   });
 
-async function compile(encoder: Encoder, group?: ProcessGroup) {
-  const engine = await createEngine("onnx", {
+async function compile(name: "onnx" | "tensorflow", encoder: Encoder, group?: ProcessGroup) {
+  const engine = await createEngine(name, {
     thread: "main",
     threads: 1,
     ...(group && { processes: group }),
@@ -77,15 +77,18 @@ interface Trained {
   readonly state: HostTensors;
 }
 
-async function alone(encoder: Encoder): Promise<Trained> {
-  const one = await compile(encoder);
+async function alone(name: "onnx" | "tensorflow", encoder: Encoder): Promise<Trained> {
+  const one = await compile(name, encoder);
   const losses: number[][] = [];
   for (let step = 0; step < steps; step++) losses.push(terms(await one.run(step, imagesOf(step))));
   return { losses, state: await one.readState() };
 }
 
-const compileAll = (encoder: Encoder, groups: readonly ProcessGroup[]): Promise<Rank[]> =>
-  Promise.all(groups.map((group) => compile(encoder, group)));
+const compileAll = (
+  name: "onnx" | "tensorflow",
+  encoder: Encoder,
+  groups: readonly ProcessGroup[],
+): Promise<Rank[]> => Promise.all(groups.map((group) => compile(name, encoder, group)));
 
 /** Training from the first state on. */
 async function together(ranks: readonly Rank[]): Promise<Trained[]> {
@@ -126,10 +129,14 @@ function difference(a: Trained, b: Trained): { losses: number; state: number } {
 }
 
 describe.each(Object.entries(encoders))("%s", (_name, encoder) => {
-  test.for([2, 3])("trains in %i processes as in one", async (processes, context) => {
-    needs("onnx", context);
-    const whole = await alone(encoder);
-    const ranks = await together(await compileAll(encoder, localGroups(processes)));
+  test.for([
+    { name: "onnx", processes: 2 },
+    { name: "onnx", processes: 3 },
+    { name: "tensorflow", processes: 2 },
+  ] as const)("on $name trains in $processes as in one", async ({ name, processes }, context) => {
+    needs(name, context);
+    const whole = await alone(name, encoder);
+    const ranks = await together(await compileAll(name, encoder, localGroups(processes)));
     for (const rank of ranks) {
       const { losses, state } = difference(rank, whole);
       expect(losses).toBeLessThan(1e-5);
@@ -187,7 +194,7 @@ describe("an exchange that is left out is noticed", () => {
       allReduceMean: (values: Float32Array) =>
         left(calls[rank]!++) ? undefined : group.allReduceMean(values),
     }));
-    const ranks = await compileAll(encoder, groups);
+    const ranks = await compileAll("onnx", encoder, groups);
     const [right] = await together(ranks);
     const exchanges = calls[0]! / steps;
     // Batch statistics layer by layer, the terms of the loss, their cotangents, the layers back, the last gradients.

@@ -98,13 +98,14 @@ describe("training in several processes", () => {
   test.for([
     { engine: "eager", processes: 3 },
     { engine: "onnx", processes: 2 },
+    { engine: "tensorflow", processes: 2 },
   ] as const)(
     "on the $engine engine makes the run of one, in $processes",
     async ({ engine, processes }, context) => {
       needs(engine, context);
       const config = { engine, steps: 3 };
       await start("one", config);
-      expect(threads.length).toBe(engine === "onnx" ? 1 : 0);
+      expect(threads.length).toBe(engine === "eager" ? 0 : 1);
       const before = threads.length;
       const result = await start("several", { ...config, processes });
       expect(threads.length - before).toBe(processes);
