@@ -219,9 +219,9 @@ test("mistakes in the call give one line and exit code 1", () => {
     [["--adaptor", "tfjs", "a.json"], /Unknown option '--adaptor'/],
     [["--adapter", "torch", "a.json"], /no adapter "torch"/],
     [[], /no file given/],
-    [[join(folder, "absent.json")], /there is no such file/],
-    [[notJson], /not JSON/],
-    [[noCases], /"cases" is empty/],
+    [["--adapter", "float64", join(folder, "absent.json")], /there is no such file/],
+    [["--adapter", "float64", notJson], /not JSON/],
+    [["--adapter", "float64", noCases], /"cases" is empty/],
   ];
   for (const [args, message] of calls) {
     const { code, errors } = golden(...args);

@@ -3,15 +3,22 @@ import type { TensorAdapter } from "@lejepa/tensor";
 /** An adapter whose tensor type does not matter to the caller. */
 export type AnyAdapter = TensorAdapter<unknown>;
 
-/** The one whose framework is not installed with the workspace: it compiles or downloads a library. */
-export const nativeAdapter = "tfjs-native";
+/** The one whose framework does not come with the workspace: npm run setup:tensorflow. */
+export const tensorFlowAdapter = "tfjs-tensorflow";
 
 /** How each adapter of `@lejepa/tensor` is started, on each of its backends. */
-const loaders: Readonly<Record<string, () => Promise<AnyAdapter>>> = {
+const loaders: Readonly<Record<string, () => Promise<AnyAdapter | undefined>>> = {
   float64: async () => (await import("@lejepa/tensor/float64")).float64Adapter(),
   tfjs: () => tfjsOn("cpu"),
   "tfjs-wasm": () => tfjsOn("wasm"),
-  [nativeAdapter]: () => tfjsOn("tensorflow"),
+  [tensorFlowAdapter]: async () => {
+    const { findTensorFlow, loadTensorFlow } = await import("@lejepa/engine/setup");
+    const installation = await findTensorFlow();
+    if (installation === undefined) return undefined;
+    process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "3"; // errors only
+    loadTensorFlow(installation);
+    return tfjsOn("tensorflow");
+  },
   "tfjs-onnx": () => tfjsOn("onnx-engine"),
   "tfjs-ops": () => tfjsOn("cpu", "ops"),
   "tfjs-ops-wasm": () => tfjsOn("wasm", "ops"),
@@ -22,7 +29,7 @@ const loaders: Readonly<Record<string, () => Promise<AnyAdapter>>> = {
 const backends = {
   cpu: () => import("@tensorflow/tfjs-backend-cpu"),
   wasm: () => import("@tensorflow/tfjs-backend-wasm"),
-  tensorflow: () => import(String("@tensorflow/tfjs-node")), // a name that the type checker does not look for
+  tensorflow: () => Promise.resolve(), // loadTensorFlow has
   "onnx-engine": async () =>
     (await import("../adapters/onnx-engine-backend.js")).onnxEngineBackend(),
 };
@@ -43,7 +50,7 @@ async function tfjsOn(backend: keyof typeof backends, along?: "ops"): Promise<An
 export const adapterNames: readonly string[] = Object.keys(loaders);
 
 /** Those whose framework is installed with the workspace. */
-export const workspaceAdapters = adapterNames.filter((name) => name !== nativeAdapter);
+export const workspaceAdapters = adapterNames.filter((name) => name !== tensorFlowAdapter);
 
 /** Makes an adapter the one that may be used until the next call: those of tfjs share its one active backend.
  *  Undefined when the framework is not installed. Throws when it is there and does not start. */

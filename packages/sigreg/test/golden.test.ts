@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { needs } from "../../../tools/backends.js";
 import { compareCase, type Computed, type Outputs } from "../../../tools/golden/compare.js";
 import { computeCase } from "../../../tools/golden/compute.js";
 import {
@@ -8,7 +9,7 @@ import {
   type StoredTensor,
 } from "../../../tools/golden/golden-file.js";
 import {
-  nativeAdapter,
+  tensorFlowAdapter,
   useAdapter,
   workspaceAdapters,
 } from "../../../tools/golden/installed-adapters.js";
@@ -79,10 +80,10 @@ test("the adapters are checked on every backend that comes with the workspace", 
   ]);
 });
 
-test("every case of every file, value and gradient, on the native backend of tfjs", async (context) => {
-  if ((await useAdapter(nativeAdapter)) === undefined)
-    context.skip("@tensorflow/tfjs-node is not installed");
-  for (const file of Object.keys(files)) expect(await problemsOf(file, nativeAdapter)).toEqual([]);
+test("every case of every file, value and gradient, on TensorFlow", async (context) => {
+  needs("tensorflow", context);
+  for (const file of Object.keys(files))
+    expect(await problemsOf(file, tensorFlowAdapter)).toEqual([]);
 });
 
 describe.each(Object.entries(files))("%s.json", (file, count) => {

@@ -168,18 +168,6 @@ const rules: Readonly<Record<string, Rule>> = {
       return Object.fromEntries(parts.map((part, i) => [i, () => part]));
     },
   },
-  GatherV2: {
-    keep: ["x", "indices"],
-    pullback: (dy, [x, indices], attributes) => ({
-      x: () => {
-        const axis = attributes["axis"] as number;
-        const toFront = x!.shape.map((_, i) => (i === 0 ? axis : i <= axis ? i - 1 : i));
-        const back = toFront.map((_, i) => toFront.indexOf(i));
-        const sums = sumIntoRows(tf.transpose(dy, toFront), indices!, x!.shape[axis]!);
-        return tf.transpose(sums, back);
-      },
-    }),
-  },
 };
 
 /** Adds row i of x, [R, ...], to row targets[i] of a tensor of zeros, [count, ...].

@@ -1,4 +1,5 @@
 import "@tensorflow/tfjs-backend-cpu";
+import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test, vi } from "vitest";
 import { runConformance } from "./conformance/run-conformance.js";
@@ -54,6 +55,40 @@ test("a backward pass may differentiate, and leaves nothing behind either", () =
   expect([...grads[0]!.dataSync()]).toEqual([24, 96, 216]);
   tf.dispose([value, grads]);
   expect(tf.memory().numTensors).toBe(before);
+});
+
+test("the gradient of gather is the adapter's own, whichever tfjs has", () => {
+  const k = tfjsAdapter();
+  const before = tf.getGradient("GatherV2");
+  tf.registerGradient({
+    kernelName: "GatherV2",
+    gradFunc: () => {
+      throw new Error("this backend has no such kernel");
+    },
+  });
+  try {
+    const x = k.fromArray([1, 2, 3, 4], [2, 2]);
+    const { grads } = k.valueAndGrad((y) => k.sum(k.square(k.gather(y, [1, 1], 1))), [x]);
+    expect([...k.readSync(grads[0]!)]).toEqual([0, 8, 0, 16]);
+  } finally {
+    tf.unregisterGradient("GatherV2");
+    if (before !== undefined) tf.registerGradient(before);
+  }
+});
+
+test("the sum of nothing is zero on wasm, whatever was in its memory", async () => {
+  await tf.setBackend("wasm");
+  try {
+    const k = tfjsAdapter();
+    for (let i = 0; i < 20; i++) k.dispose(k.fill([2], 1));
+    const nothing = k.fill([2, 0], 1);
+    expect([...k.readSync(k.sum(nothing, [1]))]).toEqual([0, 0]);
+    expect([...k.readSync(k.mean(nothing, [1], "keep"))]).toEqual([NaN, NaN]);
+    const { grads } = k.valueAndGrad((x) => k.sum(x), [nothing]);
+    expect(k.shape(grads[0]!)).toEqual([2, 0]);
+  } finally {
+    await tf.setBackend("cpu");
+  }
 });
 
 test("a scope that disposes its result is noticed", async () => {

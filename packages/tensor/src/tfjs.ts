@@ -15,6 +15,7 @@ import {
   checkSlice,
   concatShape,
   matMulSizes,
+  reducedShape,
   resolveAxes,
   resolveAxis,
   resolvePermutation,
@@ -67,11 +68,15 @@ export function tfjsAdapter({
     (
       operation: string,
       f: (x: tf.Tensor, axes: number[], keepDims: boolean) => tf.Tensor,
-      empty: "allowed" | "refused",
+      /** What a reduction of no entries gives. */
+      empty: number | "refused",
     ) =>
     (x: tf.Tensor, axes?: readonly number[], dims: "keep" | "drop" = "drop") => {
       const over = resolveAxes(operation, axes, x.rank);
       if (empty === "refused") checkNotEmpty(operation, x.shape, over);
+      // tfjs's wasm backend leaves the result of no entries as it finds the memory.
+      if (x.size === 0 && empty !== "refused")
+        return tf.fill(reducedShape(x.shape, over, dims), empty);
       // tfjs reads an empty list of axes as "all of them".
       return over.length === 0 ? x.clone() : f(x, over, dims === "keep");
     };
@@ -140,8 +145,8 @@ export function tfjsAdapter({
     cos: (x) => tf.cos(tf.getBackend() === "wasm" ? tf.abs(x) : x),
     tanh: (x) => tf.tanh(x),
 
-    sum: reduce("sum", tf.sum, "allowed"),
-    mean: reduce("mean", tf.mean, "allowed"),
+    sum: reduce("sum", tf.sum, 0),
+    mean: reduce("mean", tf.mean, NaN),
     max: reduce("max", tf.max, "refused"),
     min: reduce("min", tf.min, "refused"),
 
@@ -179,8 +184,23 @@ export function tfjsAdapter({
     },
     gather: (x, indices, axis) => {
       const along = resolveAxis("gather", axis, x.rank);
-      checkIndices(indices, x.shape[along] ?? 0);
-      return tf.gather(x, tf.tensor1d(Int32Array.from(indices), "int32"), along);
+      const size = x.shape[along] ?? 0;
+      checkIndices(indices, size);
+      const toFront = x.shape.map((_, i) => (i === 0 ? along : i <= along ? i - 1 : i));
+      const back = toFront.map((_, i) => toFront.indexOf(i));
+      // The gradient that tfjs brings calls unsortedSegmentSum, which its wasm backend lacks.
+      return customGradient(
+        {
+          forward: ([whole]) => {
+            const rows = tf.tensor1d(Int32Array.from(indices), "int32");
+            return { value: tf.gather(whole as tf.Tensor, rows, along), saved: [rows] };
+          },
+          backward: (dy, [rows]) => [
+            tf.transpose(sumIntoRows(tf.transpose(dy, toFront), rows!, size), back),
+          ],
+        },
+        [x],
+      );
     },
 
     scope: (body) => {
