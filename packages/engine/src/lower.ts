@@ -56,9 +56,8 @@ export function lowerKernel(
 export const asList = (results: Value | readonly Value[]): readonly Value[] =>
   "dtype" in results ? [results] : results;
 
-/** The lowered graph of a captured graph, with the same ports. `blockSize` as for {@link OnnxBuilder}. */
-export function lower(captured: Graph, target: LoweringTarget, blockSize?: number): Graph {
-  const g = new OnnxBuilder(blockSize);
+/** The lowered graph of a captured graph, with the same ports, as `g` writes it. */
+export function lower(captured: Graph, target: LoweringTarget, g = new OnnxBuilder()): Graph {
   const lowered = new Map<Value, Value>();
   const inputs = captured.inputs.map(({ name, value }): Port => ({ name, value }));
   for (const { value } of inputs) lowered.set(value, value);
@@ -68,6 +67,7 @@ export function lower(captured: Graph, target: LoweringTarget, blockSize?: numbe
     const operands = Object.fromEntries(
       Object.entries(operandsOf(node)).map(([name, value]) => [name, value && lowered.get(value)]),
     );
+    g.layer = node.layer ?? node.op;
     const results = asList(lowerKernel(target, node, operands, g));
     node.outputs.forEach((output, i) => lowered.set(output, results[i]!));
   }

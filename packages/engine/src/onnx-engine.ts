@@ -5,6 +5,7 @@ import type { Engine } from "./engine.js";
 import { onnxTarget } from "./kernels/table.js";
 import { blockSizeFor, type ConvolutionMethod } from "./onnx/block-size.js";
 import { encode } from "./onnx/encode.js";
+import { OnnxBuilder } from "./onnx/builder.js";
 import { compileGraph, onnxPasses } from "./passes/run-passes.js";
 import { LocalSessionHost } from "./session-host.js";
 import type { ProcessGroup } from "./processes/process-group.js";
@@ -67,7 +68,7 @@ export async function createOnnxEngine({
     ...sessionEngine(
       {
         ...onnxTarget,
-        lower: (captured) => compileGraph(captured, onnxTarget, passes, blockSize),
+        lower: (captured) => compileGraph(captured, onnxTarget, passes, new OnnxBuilder(blockSize)),
         encode,
         processes,
       },

@@ -7,6 +7,7 @@ import { sessionEngine } from "./session-program.js";
 import { graphFragment } from "./tensorflow/graph-fragment.js";
 import { tensorflowTarget, type Device } from "./tensorflow/kernels.js";
 import { TensorFlowSessionHost } from "./tensorflow/session-host.js";
+import { MixedPrecisionBuilder } from "./tensorflow/mixed-precision-builder.js";
 import { startTensorFlow, type StartedTensorFlow } from "./tensorflow/start-tensorflow.js";
 import { startWorkerSessionHost } from "./worker-session-host.js";
 
@@ -19,6 +20,10 @@ export interface TensorFlowOptions {
    *  - "worker": in a thread of its own, so that the event loop goes on during a step: timers, signals, a server.
    *  - "main": in the thread that calls, which then does nothing else. */
   readonly thread?: "worker" | "main";
+  /** Of the products in a network's layers: "float32", or "bfloat16", which keeps 8 bits of each factor and the range of
+   *  float32. Weights, their updates, normalisations, the loss and SIGReg are float32 either way. "float32" when left
+   *  out. */
+  readonly precision?: "float32" | "bfloat16";
   /** Whether XLA compiles the operations of a step, a cluster of them at a time; false when left out. Meant for GPUs: on
    *  the CPU it takes seconds to compile and gained nothing. */
   readonly xla?: boolean;
@@ -28,10 +33,16 @@ export interface TensorFlowOptions {
 export async function createTensorFlowEngine({
   threads,
   thread = "worker",
+  precision = "float32",
   xla = false,
   processes,
 }: TensorFlowOptions & { readonly processes?: ProcessGroup }): Promise<Engine> {
   checkThreads({ threads, thread });
+  if (precision !== "float32" && precision !== "bfloat16")
+    throw engineError(
+      "bad-option",
+      `precision should be "float32" or "bfloat16", got "${String(precision)}".`,
+    );
   if (typeof xla !== "boolean")
     throw engineError("bad-option", `xla should be true or false, got ${String(xla)}.`);
   const started = await startTensorFlow(threads);
@@ -44,7 +55,13 @@ export async function createTensorFlowEngine({
     ...sessionEngine(
       {
         ...target,
-        lower: (captured) => compileGraph(captured, target, tensorflowPasses),
+        lower: (captured) =>
+          compileGraph(
+            captured,
+            target,
+            tensorflowPasses,
+            precision === "bfloat16" ? new MixedPrecisionBuilder() : undefined,
+          ),
         encode: (graph, ports, state, inputs) =>
           graphFragment(graph, ports, state, inputs, xla ? "xla" : "none"),
         processes,

@@ -35,6 +35,22 @@ interface CompositeKernel<Inputs, Outputs extends string, Attributes> {
   };
 }
 
+/** The composite kernels that are running, outermost first: their compositions and their gradients. */
+const running: string[] = [];
+
+/** The outermost composite kernel whose composition or gradient calls at this moment; undefined outside of all. It tells
+ *  an engine that captures a step what a tfjs-core operation is a part of. */
+export const runningComposite = (): string | undefined => running[0];
+
+function within<R>(kernelName: string, body: () => R): R {
+  running.push(kernelName);
+  try {
+    return body();
+  } finally {
+    running.pop();
+  }
+}
+
 type NameOf<Inputs> = keyof Inputs & string;
 
 /** Registers the gradient of a composite kernel and returns the function that runs it. That function hands out the
@@ -91,10 +107,12 @@ function composeForActiveBackend<Inputs, Outputs extends string, Attributes>({
     kernelName,
     backendName,
     kernelFunc: ({ inputs, attrs }) => {
-      const values = tf.tidy(() => {
-        const named = forward(inputs as Inputs, attrs as Attributes);
-        return outputs.map((name) => named[name]);
-      });
+      const values = within(kernelName, () =>
+        tf.tidy(() => {
+          const named = forward(inputs as Inputs, attrs as Attributes);
+          return outputs.map((name) => named[name]);
+        }),
+      );
       return outputs.length === 1 ? (values[0] as tf.Tensor) : values;
     },
   });
@@ -115,7 +133,15 @@ function registerGradient<Inputs, Outputs extends string, Attributes>(
       // tfjs passes the saved inputs first, then the saved outputs, and a list for dy where there are several outputs.
       const names = [...savedInputs, ...savedOutputs];
       const dys = Array.isArray(dy) ? dy : [dy];
-      return rule(byName(outputs, dys), byName(names, saved), attributes as Attributes);
+      const thunks = within(kernelName, () =>
+        rule(byName(outputs, dys), byName(names, saved), attributes as Attributes),
+      );
+      return Object.fromEntries(
+        Object.entries<() => tf.Tensor>(thunks).map(([name, thunk]) => [
+          name,
+          () => within(kernelName, thunk),
+        ]),
+      );
     },
   });
 }

@@ -43,6 +43,7 @@ export {
 } from "./batch-norm.js";
 export { characteristicMeans } from "./characteristic-means.js";
 export { type BatchNormParameters, convBlock, type ConvBlockOptions } from "./conv-block.js";
+export { runningComposite } from "./composite-kernel.js";
 export { conv2d, type Conv2dOptions } from "./conv2d.js";
 export { DropPath, dropPath, type DropPathAttrs, type DropPathInputs } from "./drop-path.js";
 export type { HostTensor, HostTensors, Tensors } from "./host-tensor.js";

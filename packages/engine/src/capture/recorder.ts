@@ -9,7 +9,7 @@ import {
   type DataType,
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
-import { AllReduceMean, type LejepaError } from "@lejepa/ops";
+import { AllReduceMean, runningComposite, type LejepaError } from "@lejepa/ops";
 import { engineError } from "../engine-error.js";
 import { literalOf, newValue, type GraphNode, type Literal, type Value } from "../graph/graph.js";
 import { asList, lowerKernel, type LoweringTarget } from "../lower.js";
@@ -78,6 +78,7 @@ export class Recorder extends KernelBackend {
         inputs: Object.values(operands),
         attributes,
         outputs,
+        layer: runningComposite(),
         site,
       },
     });

@@ -2,8 +2,9 @@
  *  and "onnx" (what runs). Graphs are never changed in place: a pass returns a new one. */
 import type { CallSite } from "../capture/call-site.js";
 
-/** Element types. int64 and float64 appear only at stage "onnx": shape operands, and arithmetic inside one lowering. */
-export type DType = "float32" | "int32" | "bool" | "int64" | "float64";
+/** Element types. int64, float64 and bfloat16 appear only at stage "onnx": shape operands, and arithmetic inside one
+ *  lowering. */
+export type DType = "float32" | "int32" | "bool" | "int64" | "float64" | "bfloat16";
 
 export type Shape = readonly number[];
 
@@ -32,6 +33,8 @@ export interface GraphNode {
   readonly inputNames?: readonly string[];
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly outputs: readonly Value[];
+  /** The composite kernel of @lejepa/ops that it is a part of; stage "captured" only. */
+  readonly layer?: string | undefined;
   /** Where in the caller's code this comes from. */
   readonly site?: CallSite | undefined;
 }

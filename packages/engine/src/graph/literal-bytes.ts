@@ -9,6 +9,12 @@ export function bytesOf(literal: Literal, shape: Shape, dtype: DType): Uint8Arra
     float64: () => Float64Array.from({ length }, (_, i) => at(i)),
     int32: () => Int32Array.from({ length }, (_, i) => at(i)),
     int64: () => BigInt64Array.from({ length }, (_, i) => BigInt(at(i))),
+    // The upper half of a float32.
+    bfloat16: () =>
+      Uint16Array.from(
+        new Uint32Array(Float32Array.from({ length }, (_, i) => at(i)).buffer),
+        (bits) => bits >>> 16,
+      ),
     bool: () => Uint8Array.from({ length }, (_, i) => (at(i) ? 1 : 0)),
   }[dtype]();
   return new Uint8Array(array.buffer);

@@ -3,7 +3,7 @@ import { sizeOf, type Graph, type GraphNode, type Stage, type Value } from "./gr
 
 const dtypes: Record<Stage, readonly string[]> = {
   captured: ["float32", "int32", "bool"],
-  onnx: ["float32", "int32", "bool", "int64", "float64"],
+  onnx: ["float32", "int32", "bool", "int64", "float64", "bfloat16"],
 };
 
 /** Throws "invalid-graph" unless the graph is at `stage` and legal there:

@@ -39,6 +39,8 @@ export class OnnxBuilder {
   readonly #literals = new Map<Value, Literal>();
   /** Where the kernel that is being lowered was called. */
   site: CallSite | undefined;
+  /** What that kernel is a part of: a composite kernel of @lejepa/ops, or itself. */
+  layer = "";
 
   /** @param blockSize Channels in a block of onnxruntime's blocked layout; undefined where that is not to be used. */
   constructor(readonly blockSize?: number) {}

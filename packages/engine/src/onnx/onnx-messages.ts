@@ -69,4 +69,11 @@ export const modelMessage = onnx!.ModelProto as protobuf.Type;
 export const attributeType = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 /** TensorProto.DataType. */
-export const dataType = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 } as const;
+export const dataType = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+  bfloat16: 16,
+} as const;

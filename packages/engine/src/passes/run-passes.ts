@@ -1,5 +1,6 @@
 import type { Graph } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
 import { lower, type LoweringTarget } from "../lower.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
@@ -76,15 +77,15 @@ export function rewriteCaptured(captured: Graph): Graph {
   return runPasses(captured, capturedPasses);
 }
 
-/** From the rewritten captured graph to the graph that runs, rewritten by `passes` after the lowering; with convolutions in blocks
- *  of `blockSize` channels, if given. */
+/** From the rewritten captured graph to the graph that runs, rewritten by `passes` after the
+ *  lowering, which `g` writes down. */
 export function compileGraph(
   captured: Graph,
   target: LoweringTarget,
   passes: readonly Pass[],
-  blockSize?: number,
+  g?: OnnxBuilder,
 ): Graph {
-  const lowered = lower(captured, target, blockSize);
+  const lowered = lower(captured, target, g);
   verify(lowered, "onnx", "lowering");
   return runPasses(lowered, passes);
 }

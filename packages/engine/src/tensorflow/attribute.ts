@@ -42,6 +42,7 @@ const oneNumber = {
   float64: "doubleVal",
   int32: "intVal",
   int64: "int64Val",
+  bfloat16: "halfVal",
   bool: "boolVal",
 } as const;
 

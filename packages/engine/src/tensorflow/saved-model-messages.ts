@@ -63,6 +63,7 @@ const { nested: tensorflow } = protobuf.Root.fromJSON({
         intVal: repeated("int32", 7),
         int64Val: repeated("int64", 10),
         boolVal: repeated("bool", 11),
+        halfVal: repeated("int32", 13),
       },
     },
   },

@@ -9,6 +9,7 @@ import { Recorder } from "../../src/capture/recorder.js";
 import { sizeOf, type Graph, type GraphNode, type Port } from "../../src/graph/graph.js";
 import type { DType, Literal, Value } from "../../src/graph/graph.js";
 import { onnxTarget } from "../../src/kernels/table.js";
+import { OnnxBuilder } from "../../src/onnx/builder.js";
 import { encode } from "../../src/onnx/encode.js";
 import { compileGraph, onnxPasses, rewriteCaptured } from "../../src/passes/run-passes.js";
 
@@ -111,7 +112,7 @@ export class MaterialiseBackend extends Recorder {
           rewriteCaptured(graph),
           onnxTarget,
           onnxPasses(this.blockSize),
-          this.blockSize,
+          new OnnxBuilder(this.blockSize),
         ),
       ),
     );
