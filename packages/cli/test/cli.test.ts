@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -13,8 +13,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parse } from "npyjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { outcome, start as startCommand, type Outcome } from "./lejepa.js";
 
-const bin = join(import.meta.dirname, "../bin/lejepa.js");
 const scratch = mkdtempSync(join(tmpdir(), "lejepa-cli-"));
 const small = ["--batch-size", "8", "--views", "2", "--slices", "16", "--workers", "0"];
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -407,12 +407,6 @@ test("doctor tells what is installed and which engine would run", async () => {
   expect((await lejepa("doctor")).stdout).toContain("auto runs onnx");
 });
 
-interface Outcome {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
 function lejepa(...args: string[]): Promise<Outcome> {
   return outcome(start(args));
 }
@@ -430,23 +424,10 @@ async function interrupted(args: readonly string[], sign: string): Promise<Outco
   return ended;
 }
 
+/** As npm alone installs it; setup.test.ts has what TensorFlow changes. */
 function start(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [bin, ...args], {
-    cwd: scratch,
-    // As npm alone installs it; setup.test.ts has what TensorFlow changes.
-    env: { ...process.env, LEJEPA_TENSORFLOW_DIR: join(scratch, "no-tensorflow") },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
-
-function outcome(child: ChildProcess): Promise<Outcome> {
-  const text = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    child[name]!.on("data", (chunk: Buffer) => (text[name] += chunk.toString()));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, ...text }));
-  });
+  const env = { LEJEPA_TENSORFLOW_DIR: join(scratch, "no-tensorflow") };
+  return startCommand(args, { cwd: scratch, env });
 }
 
 /** The four files of MNIST with images of our own. */

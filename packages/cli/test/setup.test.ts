@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -13,8 +13,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { needs } from "../../../tools/backends.js";
+import { outcome, start } from "./lejepa.js";
 
-const command = join(import.meta.dirname, "../bin/lejepa.js");
 const scratch = mkdtempSync(join(tmpdir(), "lejepa-cli-setup-"));
 /** Where the stand-ins for the programs that the setup calls lie, and where TensorFlow would go. */
 let bin: string;
@@ -80,20 +80,23 @@ test("there is nothing to remove where nothing was made", async () => {
 });
 
 test("doctor says how to have TensorFlow where it is not", async () => {
-  const { stdout } = await outcome(start(["doctor"], { LEJEPA_TENSORFLOW_DIR: base }));
+  const { stdout } = await outcome(
+    start(["doctor"], { cwd: scratch, env: { LEJEPA_TENSORFLOW_DIR: base } }),
+  );
   expect(stdout).toContain('then "lejepa setup tensorflow"');
 });
 
 test("what is set up here is told by setup, which keeps it, and by doctor", async (context) => {
   needs("tensorflow", context);
   const args = ["setup", "tensorflow"];
-  const { stdout } = await outcome(start([...args, "--json"], {}));
+  const here = { cwd: scratch, env: {} };
+  const { stdout } = await outcome(start([...args, "--json"], here));
   const result = JSON.parse(stdout) as { directory: string };
   expect(result).toMatchObject({ status: "kept", kind: "cpu", source: "setup" });
-  const told = (await outcome(start(args, {}))).stdout;
+  const told = (await outcome(start(args, here))).stdout;
   for (const part of [result.directory, " MB", "lejepa setup tensorflow --remove"])
     expect(told).toContain(part);
-  const doctor = (await outcome(start(["doctor", "--json"], {}))).stdout;
+  const doctor = (await outcome(start(["doctor", "--json"], here))).stdout;
   expect(JSON.parse(doctor.trimEnd().split("\n").at(-1)!)).toMatchObject({
     auto: "tensorflow",
     tensorflow: { available: true, detail: expect.stringContaining(result.directory) as string },
@@ -107,23 +110,7 @@ function program(name: string, script: string): void {
 }
 
 const setup = (...args: string[]): ChildProcess =>
-  start(["setup", ...args], { LEJEPA_TENSORFLOW_DIR: base, PATH: bin, CXX: "" });
-
-function start(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
-  return spawn(process.execPath, [command, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+  start(["setup", ...args], {
+    cwd: scratch,
+    env: { LEJEPA_TENSORFLOW_DIR: base, PATH: bin, CXX: "" },
   });
-}
-
-function outcome(
-  child: ChildProcess,
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const text = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    child[name]!.on("data", (chunk: Buffer) => (text[name] += chunk.toString()));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, ...text }));
-  });
-}

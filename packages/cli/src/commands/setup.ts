@@ -72,7 +72,8 @@ Examples:
     });
 }
 
-const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+const megabytes = (bytes: number): string =>
+  bytes < 1e6 ? "under 1 MB" : `${Math.round(bytes / 1e6)} MB`;
 
 function madeSummary({ status, version, kind, directory, from, bytes }: SetupResult): string {
   const what = `TensorFlow ${version} (${kind})`;
