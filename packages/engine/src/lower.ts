@@ -5,7 +5,7 @@ import type { Graph, GraphNode, Port, Value } from "./graph/graph.js";
 import { operandsOf, type Operands, type Row } from "./kernels/kernel.js";
 import { OnnxBuilder } from "./onnx/builder.js";
 
-export type LoweringTable = Readonly<Record<string, Row>>;
+type LoweringTable = Readonly<Record<string, Row>>;
 
 /** Whom a step is lowered for, and what can be. */
 export interface LoweringTarget {

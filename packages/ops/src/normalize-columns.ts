@@ -44,7 +44,7 @@ export const runNormalizeColumns = compositeKernel({
   outputs: ["y", "mean", "variance", "inverse"],
   results: 4,
   forward: ({ x, weight, bias }: NormalizeColumnsInputs, { epsilon }: NormalizeColumnsAttrs) => {
-    const rows = x.shape[0]!;
+    const rows = x.shape[0];
     const mean = columnSums(x as tf.Tensor2D, 1 / rows);
     const centred = tf.sub<tf.Tensor2D>(x, mean);
     const variance = columnSums(tf.square(centred), 1 / rows);
@@ -60,7 +60,7 @@ export const runNormalizeColumnsGrad = compositeKernel({
   outputs: ["dx", "dweight", "dbias"],
   results: 3,
   forward: ({ dy, x, weight, mean, inverse }: NormalizeColumnsGradInputs) => {
-    const rows = dy.shape[0]!;
+    const rows = dy.shape[0];
     const centred = tf.sub<tf.Tensor2D>(x, mean);
     const dweight = tf.mul(columnSums(tf.mul<tf.Tensor2D>(dy, centred)), inverse);
     const dbias = columnSums(dy as tf.Tensor2D);

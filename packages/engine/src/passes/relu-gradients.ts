@@ -7,7 +7,7 @@ import { rewriteNodes, type Pass } from "./rewrite-nodes.js";
 export const reluGradients: Pass = {
   name: "gradients of ReLU",
   run: (graph) =>
-    rewriteNodes(graph, (node, { producer, emit }) => {
+    rewriteNodes(graph, (node, rewriting) => {
       if (node.op !== "Mul" || node.domain !== "") return undefined;
       const [a, b] = node.inputs as [Value, Value];
       if (!sameShape(a.shape, b.shape)) return undefined;
@@ -15,9 +15,16 @@ export const reluGradients: Pass = {
         [a, b],
         [b, a],
       ] as const) {
-        const step = producer(mask);
+        const step = rewriting.producer(mask);
         if (step?.op === "Step" && step.domain === "")
-          return emit("ReluGrad", [dy, step.inputs[0]], dy.shape, dy.dtype, {}, tensorflow);
+          return rewriting.emit(
+            "ReluGrad",
+            [dy, step.inputs[0]],
+            dy.shape,
+            dy.dtype,
+            {},
+            tensorflow,
+          );
       }
       return undefined;
     }),

@@ -92,7 +92,7 @@ const product: Operator = (node, [a, b], w) =>
     adj_y: bool(Boolean(node.attributes.transB)),
   });
 
-export const operators: Readonly<Record<string, Operator>> = {
+const operators: Readonly<Record<string, Operator>> = {
   Abs: named("Abs"),
   Acos: named("Acos"),
   Acosh: named("Acosh"),
