@@ -105,7 +105,7 @@ ${all
   )
   .join("\n")}
 
-The \`characteristicMeans\` that the tfjs adapter is given here is that of \`@lejepa/ops\`. \`allReduceMean\` belongs to an adapter that knows about processes, which none of these does.
+The \`characteristicMeans\` that the tfjs adapter is given here is that of \`@lejepa/ops\`. \`allReduceMean\` belongs to an adapter that knows about processes, as \`tfjsAdapter({ processes })\` does.
 ${broken.length === 0 ? "" : `\n## Promises that are broken\n\n${broken.join("\n")}\n`}`;
   const { format } = await import("prettier");
   return format(page, { parser: "markdown" });
