@@ -53,63 +53,66 @@ const data = {
   y: Float32Array.from({ length: 12 }, (_, i) => Math.sin(i)),
 };
 
-describe.each(["onnx", "eager"] as const)("steps over one state on the %s engine", (name) => {
-  const compile = async () => {
-    const engine = await createEngine(name);
-    return { engine, program: await engine.compile(steps, spec) };
-  };
+describe.each(["onnx", "tensorflow", "eager"] as const)(
+  "steps over one state on the %s engine",
+  (name) => {
+    const compile = async () => {
+      const engine = await createEngine(name);
+      return { engine, program: await engine.compile(steps, spec) };
+    };
 
-  test("see each other's changes: grads and apply do what step does", async (context) => {
-    needs(name, context);
-    const { engine, program } = await compile();
-    const { step, grads, apply, embed } = program.entries;
-    const one = { x: Float32Array.of(1, 2) };
-    const before = (await embed.run(one)).z!;
-    expect(before.shape).toEqual([1, 3]);
-    const { loss } = await step.run({ ...data, lr: 0.5 });
-    const stepped = await program.readState();
-    expect((await embed.run(one)).z!.data).not.toEqual(before.data);
+    test("see each other's changes: grads and apply do what step does", async (context) => {
+      needs(name, context);
+      const { engine, program } = await compile();
+      const { step, grads, apply, embed } = program.entries;
+      const one = { x: Float32Array.of(1, 2) };
+      const before = (await embed.run(one)).z!;
+      expect(before.shape).toEqual([1, 3]);
+      const { loss } = await step.run({ ...data, lr: 0.5 });
+      const stepped = await program.readState();
+      expect((await embed.run(one)).z!.data).not.toEqual(before.data);
 
-    await program.writeState(state);
-    expect((await embed.run(one)).z!.data).toEqual(before.data);
-    const { loss: again, w } = await grads.run(data);
-    expect(again!.data).toEqual(loss!.data);
-    expect((await program.readState()).w!.data).toEqual(state.w.data);
-    await apply.run({ dw: w!, lr: 0.5 });
-    const applied = await program.readState();
-    for (let i = 0; i < 6; i++) expect(applied.w!.data[i]).toBeCloseTo(stepped.w!.data[i]!, 6);
-    expect(applied.count!.data[0]).toBe(1);
-    await engine.dispose();
-  });
-
-  test("refuse the inputs of one another, and everything after dispose", async (context) => {
-    needs(name, context);
-    const { engine, program } = await compile();
-    const { embed, apply } = program.entries;
-    await expect(embed.run({ ...data, lr: 1 })).rejects.toMatchObject({ code: "bad-input" });
-    await expect(program.writeState({ w: state.w })).rejects.toMatchObject({ code: "bad-state" });
-    await program.dispose();
-    const gone = { code: "disposed" };
-    await expect(apply.run({ dw: state.w, lr: 1 })).rejects.toMatchObject(gone);
-    await expect(program.readState()).rejects.toMatchObject(gone);
-    await engine.dispose();
-  });
-
-  test("are refused when names and inputs do not match, or there are none", async (context) => {
-    needs(name, context);
-    const engine = await createEngine(name);
-    const inputs = { embed: { x: { shape: [1, 2] } } };
-    const compileWrongly = (wrong: Record<string, Step>) =>
-      engine.compile(wrong, { state, inputs });
-    const { embed, grads } = steps;
-    await expect(compileWrongly({ embed, grads })).rejects.toMatchObject({ code: "bad-input" });
-    await expect(compileWrongly({ grads })).rejects.toMatchObject({ code: "bad-input" });
-    await expect(engine.compile({}, { state, inputs: {} })).rejects.toMatchObject({
-      code: "bad-step",
+      await program.writeState(state);
+      expect((await embed.run(one)).z!.data).toEqual(before.data);
+      const { loss: again, w } = await grads.run(data);
+      expect(again!.data).toEqual(loss!.data);
+      expect((await program.readState()).w!.data).toEqual(state.w.data);
+      await apply.run({ dw: w!, lr: 0.5 });
+      const applied = await program.readState();
+      for (let i = 0; i < 6; i++) expect(applied.w!.data[i]).toBeCloseTo(stepped.w!.data[i]!, 6);
+      expect(applied.count!.data[0]).toBe(1);
+      await engine.dispose();
     });
-    await engine.dispose();
-  });
-});
+
+    test("refuse the inputs of one another, and everything after dispose", async (context) => {
+      needs(name, context);
+      const { engine, program } = await compile();
+      const { embed, apply } = program.entries;
+      await expect(embed.run({ ...data, lr: 1 })).rejects.toMatchObject({ code: "bad-input" });
+      await expect(program.writeState({ w: state.w })).rejects.toMatchObject({ code: "bad-state" });
+      await program.dispose();
+      const gone = { code: "disposed" };
+      await expect(apply.run({ dw: state.w, lr: 1 })).rejects.toMatchObject(gone);
+      await expect(program.readState()).rejects.toMatchObject(gone);
+      await engine.dispose();
+    });
+
+    test("are refused when names and inputs do not match, or there are none", async (context) => {
+      needs(name, context);
+      const engine = await createEngine(name);
+      const inputs = { embed: { x: { shape: [1, 2] } } };
+      const compileWrongly = (wrong: Record<string, Step>) =>
+        engine.compile(wrong, { state, inputs });
+      const { embed, grads } = steps;
+      await expect(compileWrongly({ embed, grads })).rejects.toMatchObject({ code: "bad-input" });
+      await expect(compileWrongly({ grads })).rejects.toMatchObject({ code: "bad-input" });
+      await expect(engine.compile({}, { state, inputs: {} })).rejects.toMatchObject({
+        code: "bad-step",
+      });
+      await engine.dispose();
+    });
+  },
+);
 
 /** A state of `floats` numbers that two entries read and one replaces. */
 const large = (floats: number) =>

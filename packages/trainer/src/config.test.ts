@@ -54,7 +54,7 @@ test.each<[key: string, value: unknown, allowed: RegExp]>([
   ["lambda", Number.NaN, /number of at least 0, got NaN/],
   ["learningRate", 0, /number above 0, got 0/],
   ["learningRate", Infinity, /number above 0/],
-  ["engine", "cuda", /one of auto, onnx, eager, got "cuda"/],
+  ["engine", "cuda", /one of auto, onnx, tensorflow, eager, got "cuda"/],
   ["channels", 2, /1 or 3, got 2/],
   ["integration", "romberg", /one of trapezoid, simpson, gauss-hermite, got "romberg"/],
   ["points", 1, /whole number of at least 2, got 1/],
