@@ -1,10 +1,12 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@lejepa/ops";
-import { createEngine, type Step } from "@lejepa/engine";
+import { createEngine, type EngineName, type Step } from "@lejepa/engine";
 import * as tf from "@tensorflow/tfjs-core";
 import { InferenceSession } from "onnxruntime-node";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { needs } from "../../../tools/backends.js";
+import type { TensorFlowAddon } from "../src/tensorflow/addon.js";
+import { startTensorFlow } from "../src/tensorflow/start-tensorflow.js";
 
 beforeAll(() => tf.setBackend("cpu"));
 afterEach(() => vi.restoreAllMocks());
@@ -175,13 +177,22 @@ test("equal graphs are one session, freed with the last of them", async (context
 
 const rss = () => process.memoryUsage.rss() / 1e6;
 
-const threads = ["worker", "main"] as const;
+/** Tensors that the addon holds in this thread, on whichever TensorFlow runs. */
+async function tensorFlowTensors(name: EngineName): Promise<number> {
+  if (name !== "tensorflow") return 0;
+  const { addon } = await startTensorFlow();
+  return (addon as TensorFlowAddon & { getNumOfTensors(): number }).getNumOfTensors();
+}
 
-test.for(threads)(
-  "2,000 steps in the %s thread leave memory and tensors as they were",
-  async (thread, context) => {
-    needs("onnx", context);
-    const engine = await createEngine("onnx", { thread });
+const hosts = (["onnx", "tensorflow"] as const).flatMap((name) =>
+  (["worker", "main"] as const).map((thread) => ({ name, thread })),
+);
+
+test.for(hosts)(
+  "2,000 steps on $name in the $thread thread leave memory and tensors as they were",
+  async ({ name, thread }, context) => {
+    needs(name, context);
+    const engine = await createEngine(name, { thread });
     // 131 kB of state: one copy lost at each step would be 262 MB.
     const allowed = 60;
     const shape = [128, 128];
@@ -202,7 +213,9 @@ test.for(threads)(
     const run = () => step.run({ x: new Float32Array(128 * 128) });
     // Memory rises until the young generation of the thread has reached its size once.
     await growth(run, 4000);
+    const addonTensors = await tensorFlowTensors(name);
     expect(await growth(run, 2000)).toBeLessThan(allowed);
+    expect(await tensorFlowTensors(name)).toBe(addonTensors);
     // The measure sees it when one copy of the state is lost each time.
     const kept: unknown[] = [];
     const keep = async () => kept.push(await step.readState());
@@ -211,19 +224,22 @@ test.for(threads)(
   },
 );
 
-test.for(threads)("dispose frees state and graph in the %s thread", async (thread, context) => {
-  needs("onnx", context);
-  const engine = await createEngine("onnx", { thread });
-  // 16 MB of state, and as much in the arena.
-  const [steps, spec] = large(4e6);
-  const once = async () => {
-    const program = await engine.compile(steps, spec);
-    await program.entries.write.run({});
-    await program.dispose();
-  };
-  for (let i = 0; i < 3; i++) await once();
-  const before = rss();
-  for (let i = 0; i < 10; i++) await once();
-  expect(rss() - before).toBeLessThan(150);
-  await engine.dispose();
-});
+test.for(hosts)(
+  "dispose frees state and graph on $name in the $thread thread",
+  async ({ name, thread }, context) => {
+    needs(name, context);
+    const engine = await createEngine(name, { thread });
+    // 16 MB of state, and as much in the arena.
+    const [steps, spec] = large(4e6);
+    const once = async () => {
+      const program = await engine.compile(steps, spec);
+      await program.entries.write.run({});
+      await program.dispose();
+    };
+    for (let i = 0; i < 3; i++) await once();
+    const before = rss();
+    for (let i = 0; i < 10; i++) await once();
+    expect(rss() - before).toBeLessThan(150);
+    await engine.dispose();
+  },
+);
