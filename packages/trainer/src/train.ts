@@ -298,7 +298,7 @@ class Session {
         this.#callbacks.onStep?.(metrics);
         // Before a checkpoint, which shall not hold what a changed step should have computed otherwise.
         if (retraceEvery > 0 && (done % retraceEvery === 0 || done === steps))
-          await compiled.retrace();
+          await runner.retrace();
         if (done % checkpointEvery === 0 || done === steps) await save();
       }
       if (saved !== done) await save();

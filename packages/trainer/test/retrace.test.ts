@@ -79,3 +79,9 @@ test("a step that stays the same passes every check", async (context) => {
   const { status } = await start({ engine: "onnx", retraceEvery: 1 }, 13);
   expect(status).toBe("finished");
 });
+
+test("several processes check, each its own part of the step", async (context) => {
+  needs("onnx", context);
+  const { status } = await start({ engine: "onnx", processes: 2, retraceEvery: 4 }, 13);
+  expect(status).toBe("finished");
+});

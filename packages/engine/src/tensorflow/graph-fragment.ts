@@ -40,7 +40,19 @@ export const message = (
  *  of the same size, if not as they stand, then once TensorFlow has found that they change nothing: -(-x), x + (y - y). */
 const makesItsOwn = new Set([
   ...["MatMul", "FusedMatMul", "Gemm", "Einsum", "Softmax", "CumSum", "TopK", "ScatterElements"],
-  ...["Gather", "GatherND", "Exp", "Log", "Erf", "Tanh", "Sigmoid", "Softplus", "Sqrt", "Sin", "Cos"],
+  ...[
+    "Gather",
+    "GatherND",
+    "Exp",
+    "Log",
+    "Erf",
+    "Tanh",
+    "Sigmoid",
+    "Softplus",
+    "Sqrt",
+    "Sin",
+    "Cos",
+  ],
 ]);
 
 /** Whether a result may lie in the memory of one of the values. */
@@ -145,11 +157,11 @@ export function graphFragment(
   }
 
   const made = (name: string): Value => graph.outputs.find((each) => each.name === name)!.value;
+  const fetched = [...outputs.map(port.output), ...keeps];
   // Nothing is assigned before everything is computed: a run that fails leaves the state as it was.
-  const computed = [
-    ...writes.map((name) => made(port.nextState(name))),
-    ...outputs.map((name) => made(port.output(name))),
-  ].map((value) => `^${nameOf(value).replace(/:\d+$/, "")}`);
+  const computed = [...writes.map(port.nextState), ...fetched]
+    .map(made)
+    .map((value) => `^${nameOf(value).replace(/:\d+$/, "")}`);
   const commit = add(`${entry}/commit`, "NoOp", [...new Set(computed)], {});
   const assigned = writes.map((name) => {
     const value = made(port.nextState(name));
@@ -166,7 +178,6 @@ export function graphFragment(
     );
   });
   const after = assigned.map((name) => `^${name}`);
-  const fetched = [...outputs.map(port.output), ...keeps];
   fetched.forEach((name, index) => {
     const value = made(name);
     // Results are read at once; what is kept outlives the caller's memory.
