@@ -219,7 +219,7 @@ test.for(hosts)(
     // The measure sees it when one copy of the state is lost each time.
     const kept: unknown[] = [];
     const keep = async () => kept.push(await step.readState());
-    expect(await growth(keep, 2000)).toBeGreaterThan(allowed);
+    expect(await growth(keep, 4000)).toBeGreaterThan(allowed);
     await engine.dispose();
   },
 );

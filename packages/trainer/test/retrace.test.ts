@@ -12,8 +12,9 @@ import { stripes, tiny } from "./toy-dataset.js";
 const planted = vi.hoisted(() => ({ factor: 1 }));
 
 vi.mock("../src/lejepa-step.js", async (original) => {
-  const { lejepaStep } = await original<typeof import("../src/lejepa-step.js")>();
+  const { lejepaStep, ...others } = await original<typeof import("../src/lejepa-step.js")>();
   return {
+    ...others,
     lejepaStep: (...given: Parameters<typeof lejepaStep>) => {
       const made = lejepaStep(...given);
       const step: typeof made.step = (state, inputs) => {
