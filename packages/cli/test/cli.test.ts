@@ -13,11 +13,22 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parse } from "npyjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { namedBackends } from "../../../tools/backend-names.mjs";
+import { needs } from "../../../tools/backends.js";
+import { brokenTensorFlow } from "../../../tools/broken-tensorflow.js";
 import { outcome, start as startCommand, type Outcome } from "./lejepa.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "lejepa-cli-"));
 const small = ["--batch-size", "8", "--views", "2", "--slices", "16", "--workers", "0"];
 afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** A folder without a TensorFlow. What `auto` picks shall not depend on whether this machine has one. */
+const noTensorFlow = join(scratch, "no-tensorflow");
+mkdirSync(noTensorFlow);
+const environment = { LEJEPA_TENSORFLOW_DIR: noTensorFlow };
+/** Where the tensorflow engine is asked for by name, this machine's own. */
+const environmentOf = (args: readonly string[]): NodeJS.ProcessEnv =>
+  args.includes("tensorflow") ? {} : environment;
 
 describe("help", () => {
   test.each([[], ["train"], ["eval"], ["embed"], ["graph"], ["setup"], ["doctor"]])(
@@ -62,6 +73,7 @@ describe("wrong usage is told in one line with exit code 2", () => {
     { args: ["train", "mnist", "--steps", "many"], says: "--steps" },
     { args: ["train", "mnist", "--steps", "2.5"], says: "--steps" },
     { args: ["train", "mnist", "--batch-size", "1"], says: "--batch-size" },
+    { args: ["train", "mnist", "--retrace-every", "-1"], says: "--retrace-every" },
     { args: ["train", "mnist", "--lambda", "1.5"], says: "--lambda" },
     { args: ["train", "mnist", "--lambda", "NaN"], says: "--lambda" },
     { args: ["train", "mnist", "--lr", "-1"], says: "--lr" },
@@ -103,19 +115,23 @@ describe("wrong usage is told in one line with exit code 2", () => {
   });
 });
 
-describe("a run", () => {
-  const run = join(scratch, "run");
+describe.each(["onnx", "tensorflow"] as const)("a run on the %s engine", (engine) => {
+  const run = join(scratch, `run-on-${engine}`);
+  const on = ["--engine", engine];
   let trained: Outcome;
   beforeAll(async () => {
-    trained = await lejepa("train", "mnist", "--run", run, "--steps", "4", ...small, "--json");
+    if (!namedBackends.includes(engine)) return;
+    const args = ["--run", run, "--steps", "4", ...small, ...on, "--json"];
+    trained = await lejepa("train", "mnist", ...args);
   });
 
-  test("ends with one JSON object on standard output and leaves its folder", () => {
+  test("ends with one JSON object on standard output and leaves its folder", (context) => {
+    needs(engine, context);
     expect(trained.code).toBe(0);
     expect(JSON.parse(trained.stdout)).toMatchObject({
       run,
       steps: 4,
-      engine: "onnx",
+      engine,
       resumedFrom: null,
     });
     for (const file of ["config.json", "metrics.jsonl", "report.html", "checkpoint"])
@@ -123,22 +139,42 @@ describe("a run", () => {
     expect(readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n")).toHaveLength(4);
   });
 
-  test("shows steps, both loss terms, throughput and time left", () => {
+  test("shows steps, both loss terms, throughput and time left", (context) => {
+    needs(engine, context);
     expect(trained.stderr).toMatch(
       /4\/4 \| prediction [\d.]+ \| sigreg [\d.]+ \| \d+ images\/s \| .* left/,
     );
   });
 
-  test("is not overwritten", async () => {
+  test("is not overwritten", async (context) => {
+    needs(engine, context);
     const before = readFileSync(join(run, "metrics.jsonl"));
-    const { code, stderr } = await lejepa("train", "mnist", "--run", run, "--steps", "4", ...small);
+    const { code, stderr } = await lejepa(
+      "train",
+      "mnist",
+      "--run",
+      run,
+      "--steps",
+      "4",
+      ...small,
+      ...on,
+    );
     expect(stderr).toContain("already holds a run");
     expect(code).toBe(2);
     expect(readFileSync(join(run, "metrics.jsonl"))).toEqual(before);
   });
 
-  test("that has finished is reported by --resume", async () => {
-    const { code, stdout } = await lejepa("train", "mnist", "--run", run, "--resume", "--json");
+  test("that has finished is reported by --resume", async (context) => {
+    needs(engine, context);
+    const { code, stdout } = await lejepa(
+      "train",
+      "mnist",
+      "--run",
+      run,
+      "--resume",
+      ...on,
+      "--json",
+    );
     expect(code).toBe(0);
     expect(JSON.parse(lastLine(stdout))).toMatchObject({
       run,
@@ -147,13 +183,18 @@ describe("a run", () => {
     });
   });
 
-  test("refuses a setting that contradicts the one it was begun with", async () => {
-    const { code, stderr } = await lejepa("train", "mnist", "--run", run, "--resume", "--lr", "1");
+  test("refuses a setting that contradicts the one it was begun with", async (context) => {
+    needs(engine, context);
+    const { code, stderr } = await lejepa(
+      ...["train", "mnist", "--run", run, "--resume", "--lr", "1"],
+      ...on,
+    );
     expect(stderr).toContain("learningRate");
     expect(code).toBe(2);
   });
 
-  test("is embedded as NumPy files", async () => {
+  test("is embedded as NumPy files", async (context) => {
+    needs(engine, context);
     const out = join(scratch, "test.npy");
     const { code, stdout } = await lejepa(
       "embed",
@@ -162,6 +203,7 @@ describe("a run", () => {
       "mnist",
       "--out",
       out,
+      ...on,
       "--json",
     );
     expect(code).toBe(0);
@@ -177,17 +219,20 @@ describe("a run", () => {
     expect([...(labels.data as Int32Array).subarray(0, 5)]).toEqual([7, 2, 1, 0, 4]);
   });
 
-  test("is evaluated by kNN", async () => {
-    const args = ["eval", run, "--dataset", "mnist", "--probe", "knn", "--json"];
+  test("is evaluated by kNN", async (context) => {
+    needs(engine, context);
+    const args = ["eval", run, "--dataset", "mnist", "--probe", "knn", ...on, "--json"];
     const { code, stdout } = await lejepa(...args);
     expect(code).toBe(0);
-    const { accuracy, knn } = JSON.parse(lastLine(stdout)) as Record<string, number>;
+    const { accuracy, knn, ...rest } = JSON.parse(lastLine(stdout)) as Record<string, number>;
+    expect(rest.engine).toBe(engine);
     expect(knn).toBe(accuracy);
     expect(accuracy).toBeGreaterThan(0.85);
     expect(accuracy).toBeLessThan(1);
   });
 
-  test("tells what its step costs, and writes the graph", async () => {
+  test("tells what its step costs, and writes the graph", async (context) => {
+    needs(engine, context);
     const onnx = join(scratch, "made", "step.onnx");
     const { code, stdout } = await lejepa("graph", run, "--onnx", onnx, "--json");
     expect(code).toBe(0);
@@ -198,9 +243,10 @@ describe("a run", () => {
     expect(readFileSync(onnx).includes("@lejepa/engine")).toBe(true);
   });
 
-  test("in two processes has the losses of one, and says so", async () => {
-    const shared = join(scratch, "shared");
-    const settings = ["--run", shared, "--steps", "4", "--processes", "2", ...small];
+  test("in two processes has the losses of one, and says so", async (context) => {
+    needs(engine, context);
+    const shared = join(scratch, `shared-on-${engine}`);
+    const settings = ["--run", shared, "--steps", "4", "--processes", "2", ...small, ...on];
     const { code, stdout } = await lejepa("train", "mnist", ...settings);
     expect(stdout).toMatch(/Finished 4 steps on 2 processes, each with \S+ /);
     expect(code).toBe(0);
@@ -213,7 +259,9 @@ describe("a run", () => {
     expect(losses(shared)).toHaveLength(4);
     losses(shared).forEach((loss, i) => expect(loss).toBeCloseTo(alone[i]!, 4));
   });
+});
 
+describe("a run", () => {
   test("with a truncated checkpoint says which file is broken", async () => {
     const copy = join(scratch, "broken");
     await lejepa("train", "mnist", "--run", copy, "--steps", "1", ...small);
@@ -243,27 +291,32 @@ test("a loss that is not a number stops the run, names the step and keeps the la
   expect(checkpoint.length).toBeGreaterThan(1000);
 });
 
-test("Ctrl-C finishes the step, writes a checkpoint, says how to resume, and resume ends the run", async () => {
-  const run = join(scratch, "interrupted");
-  const args = ["train", "mnist", "--run", run, "--steps", "400", ...small];
-  const child = start(args);
-  const ended = outcome(child);
-  const metrics = join(run, "metrics.jsonl");
-  while (!existsSync(metrics) || readFileSync(metrics).length === 0) {
-    expect(child.exitCode).toBeNull();
-    await pause(5);
-  }
-  child.kill("SIGINT");
-  const { code, stdout } = await ended;
-  expect(stdout).toContain(`lejepa train mnist --run ${run} --resume`);
-  expect(code).toBe(1);
-  const steps = Number(/after (\d+) steps/.exec(stdout)![1]);
-  expect(steps).toBeGreaterThanOrEqual(1);
-  expect(steps).toBeLessThan(400);
-  const resumed = await lejepa("train", "mnist", "--run", run, "--resume", "--json");
-  expect(resumed.code).toBe(0);
-  expect(JSON.parse(lastLine(resumed.stdout))).toMatchObject({ steps: 400, resumedFrom: steps });
-});
+test.for(["onnx", "tensorflow"] as const)(
+  "Ctrl-C finishes the step on %s, writes a checkpoint, says how to resume, and resume ends the run",
+  async (engine, context) => {
+    needs(engine, context);
+    const run = join(scratch, `interrupted-on-${engine}`);
+    const args = ["train", "mnist", "--run", run, "--steps", "400", ...small, "--engine", engine];
+    const child = start(args);
+    const ended = outcome(child);
+    const metrics = join(run, "metrics.jsonl");
+    while (!existsSync(metrics) || readFileSync(metrics).length === 0) {
+      expect(child.exitCode).toBeNull();
+      await pause(5);
+    }
+    child.kill("SIGINT");
+    const { code, stdout } = await ended;
+    expect(stdout).toContain(`lejepa train mnist --run ${run} --resume`);
+    expect(code).toBe(1);
+    const steps = Number(/after (\d+) steps/.exec(stdout)![1]);
+    expect(steps).toBeGreaterThanOrEqual(1);
+    expect(steps).toBeLessThan(400);
+    const on = ["--engine", engine];
+    const resumed = await lejepa("train", "mnist", "--run", run, "--resume", ...on, "--json");
+    expect(resumed.code).toBe(0);
+    expect(JSON.parse(lastLine(resumed.stdout))).toMatchObject({ steps: 400, resumedFrom: steps });
+  },
+);
 
 test.each([
   ["loading", "Opening the images", ["train", "mnist", "--steps", "400", ...small]],
@@ -303,6 +356,50 @@ test("graph shows the step of an encoder that was never trained", async () => {
   expect(stdout).toMatch(/^operator +nodes +ms +share$/m);
   expect(stdout).toMatch(/^Memory at peak {2}[\d.]+ MB/m);
 });
+
+test.for(["onnx", "tensorflow"] as const)(
+  "a run on %s that was killed and resumed has the losses of one that was not, bit for bit",
+  async (engine, context) => {
+    needs(engine, context);
+    const folder = join(scratch, `idx-for-${engine}`);
+    writeIdxFolder(folder, { train: 64, test: 10 });
+    const [straight, killed] = ["straight", "killed"].map((name) =>
+      join(scratch, `${name}-on-${engine}`),
+    ) as [string, string];
+    const lines = (run: string): string[] =>
+      existsSync(join(run, "metrics.jsonl"))
+        ? readFileSync(join(run, "metrics.jsonl"), "utf8").trimEnd().split("\n")
+        : [];
+    const args = (run: string): string[] => [
+      ...["train", "mnist", "--folder", folder, "--run", run, "--engine", engine, "--steps", "120"],
+      ...["--checkpoint-every", "7", ...small],
+    ];
+    expect(await lejepa(...args(straight))).toMatchObject({ code: 0 });
+    const child = start(args(killed));
+    const ended = outcome(child);
+    while (lines(killed).length < 20) {
+      expect(child.exitCode).toBeNull();
+      await pause(2);
+    }
+    child.kill("SIGKILL");
+    expect((await ended).code).toBeNull();
+    expect(lines(killed).length).toBeLessThan(120);
+    const { code, stdout } = await lejepa(...args(killed), "--resume", "--json");
+    expect(code).toBe(0);
+    const { resumedFrom } = JSON.parse(lastLine(stdout)) as { resumedFrom: number };
+    expect(resumedFrom).toBeGreaterThanOrEqual(14);
+    const losses = (run: string) =>
+      lines(run).map((line) => (JSON.parse(line) as { step: number; loss: number }).loss);
+    expect(losses(straight)).toHaveLength(120);
+    expect(losses(killed)).toEqual(losses(straight));
+    for (const file of ["model.safetensors", "training.safetensors"])
+      expect(
+        readFileSync(join(killed, "checkpoint", file)).equals(
+          readFileSync(join(straight, "checkpoint", file)),
+        ),
+      ).toBe(true);
+  },
+);
 
 describe("a folder of IDX files", () => {
   const [folder, other, run] = ["idx", "other-idx", "from-folder"].map((name) =>
@@ -396,19 +493,51 @@ test("embed makes the folder of its output", async () => {
   expect(readArray(out).shape).toEqual([10_000, 128]);
 });
 
-test("doctor tells what is installed and which engine would run", async () => {
-  const { code, stdout } = await lejepa("doctor", "--json");
-  expect(code).toBe(0);
-  expect(JSON.parse(lastLine(stdout))).toMatchObject({
-    node: process.version,
-    auto: "onnx",
-    datasets: { mnist: { available: true } },
+describe("doctor tells what is installed, and which engine would run and why", () => {
+  const broken = join(scratch, "broken-tensorflow");
+  mkdirSync(broken);
+  const addon = brokenTensorFlow(broken);
+
+  test.for([
+    {
+      title: "without TensorFlow",
+      variables: environment,
+      auto: "onnx",
+      says: /auto runs onnx: .*lejepa setup tensorflow/,
+    },
+    {
+      title: "with one that does not load",
+      variables: { LEJEPA_TENSORFLOW_DIR: broken },
+      auto: "onnx",
+      says: new RegExp(`auto runs onnx: .*${addon}.* does not load .*--force`),
+    },
+    {
+      title: "with TensorFlow",
+      variables: {},
+      auto: "tensorflow",
+      says: /auto runs tensorflow: TensorFlow loads here/,
+    },
+  ])("$title", async ({ variables, auto, says }, context) => {
+    if (auto === "tensorflow") needs("tensorflow", context);
+    const { code, stdout } = await lejepaWith(variables, "doctor", "--json");
+    expect(code).toBe(0);
+    const report = JSON.parse(lastLine(stdout)) as { tensorflow: object };
+    expect(report).toMatchObject({
+      node: process.version,
+      auto,
+      datasets: { mnist: { available: true } },
+      engines: [{ name: "tensorflow", available: auto === "tensorflow" }, { name: "onnx" }, {}],
+    });
+    expect((await lejepaWith(variables, "doctor")).stdout).toMatch(says);
   });
-  expect((await lejepa("doctor")).stdout).toContain("auto runs onnx");
 });
 
 function lejepa(...args: string[]): Promise<Outcome> {
   return outcome(start(args));
+}
+
+function lejepaWith(variables: NodeJS.ProcessEnv, ...args: string[]): Promise<Outcome> {
+  return outcome(start(args, variables));
 }
 
 /** Presses Ctrl-C when standard error shows `sign`. */
@@ -424,9 +553,7 @@ async function interrupted(args: readonly string[], sign: string): Promise<Outco
   return ended;
 }
 
-/** As npm alone installs it; setup.test.ts has what TensorFlow changes. */
-function start(args: readonly string[]): ChildProcess {
-  const env = { LEJEPA_TENSORFLOW_DIR: join(scratch, "no-tensorflow") };
+function start(args: readonly string[], env = environmentOf(args)): ChildProcess {
   return startCommand(args, { cwd: scratch, env });
 }
 

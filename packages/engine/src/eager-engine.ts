@@ -114,6 +114,7 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
           compileMilliseconds,
           run: (given) => settle(() => this.#run(entry, given)),
           explain: () => settle(refuseToExplain),
+          retrace: () => settle(() => void this.#alive()),
         },
       ]),
     );

@@ -44,8 +44,14 @@ export interface CompiledEntry {
    *  "disposed" after {@link ResidentState.dispose}. The state is then what it was. */
   run(inputs: Readonly<Record<string, InputValue>>): Promise<HostTensors>;
   /** Runs the step on the state as it stands, without advancing it, and tells what it is made of and what it costs.
-   *  @throws LejepaError "no-graph" on the eager engine; "bad-input"; "bad-option"; "disposed" */
+   *  @throws LejepaError "no-graph" on the eager engine; "no-profile" on the tensorflow engine, whose profiler is out of
+   *  reach; "bad-input"; "bad-option"; "disposed" */
   explain(options?: ExplainOptions): Promise<Explanation>;
+  /** Captures the step again and compares it with what was compiled, node by node and number by number. Compiling does so
+   *  once; this finds what changes only later, such as a schedule in a variable of the caller's, whose first value the
+   *  compiled step goes on with. The state stays as it is. The eager engine freezes nothing and has nothing to compare.
+   *  @throws LejepaError "changing-constant" or "changing-structure", which name the line; "disposed" */
+  retrace(): Promise<void>;
   /** Wall-clock milliseconds that compiling took, the loading of the graph included. */
   readonly compileMilliseconds: number;
   /** Operations in the graph that runs; 0 for the eager engine, which has no graph. */
@@ -183,7 +189,7 @@ export interface Engine {
  *  - "no-profile": `explain` on the tensorflow engine
  *  - "no-processes": the step averages over processes, and the engine was given no process group
  *  - "process-lost", "processes-differ": from the exchange between processes
- *  - "worker-failed": the worker thread of the onnx engine cannot start, or ended
+ *  - "worker-failed": the worker thread of a compiled engine cannot start, or ended
  *  - "unread-attribute", "invalid-graph": a fault of this package; please report it */
 export type EngineErrorCode =
   | "unknown-engine"

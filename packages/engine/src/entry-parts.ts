@@ -1,6 +1,5 @@
 /** The models of one entry: one, or where it averages over processes one for each segment. */
 import { AllReduceMean, type HostTensors } from "@lejepa/ops";
-import { capture } from "./capture/capture.js";
 import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
 import type { Graph } from "./graph/graph.js";
@@ -37,14 +36,15 @@ export interface Part {
   readonly averages: readonly string[];
 }
 
-/** The models of an entry, in the order in which they run; it is called `name` within its program. */
+/** The models of an entry that was captured as `graph`, in the order in which they run; it is called `name` within its program. */
 export function partsOf(
   maker: ModelMaker,
   entry: ResolvedEntry,
   name: string,
   state: HostTensors,
+  graph: Graph,
 ): Part[] {
-  const captured = rewriteCaptured(capture(entry.step, state, entry.inputs, maker));
+  const captured = rewriteCaptured(graph);
   const segments = segmentsOf(captured);
   const [only, ...others] = segments as [Segment, ...Segment[]];
   if (others.length === 0) {

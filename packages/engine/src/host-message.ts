@@ -1,4 +1,6 @@
 import type { HostTensors } from "@lejepa/ops";
+import { engineError } from "./engine-error.js";
+import type { EngineErrorCode } from "./engine.js";
 import type { SessionHost } from "./session-host.js";
 
 /** A method of a host, to be called in the worker thread. */
@@ -8,10 +10,18 @@ export interface HostCall {
   readonly args: readonly unknown[];
 }
 
-/** What came of it. Errors keep message and stack on their way between threads. */
+/** What came of it. Errors keep message, cause and stack on their way between threads, and nothing else: the code of one
+ *  of ours goes beside it. */
 export type HostReply =
   | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: unknown };
+  | { readonly id: number; readonly error: unknown; readonly code: EngineErrorCode | undefined };
+
+/** What is thrown in the thread that called. */
+export function errorOf({ error, code }: { error: unknown; code: EngineErrorCode | undefined }) {
+  if (code === undefined) return error;
+  const { message, cause, stack } = error as Error;
+  return Object.assign(engineError(code, message, { cause }), { stack });
+}
 
 /** The memory of tensors that is given away with them. */
 export const buffersOf = (tensors: HostTensors): ArrayBuffer[] => [

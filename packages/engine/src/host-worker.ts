@@ -1,6 +1,7 @@
 /** What runs in the worker thread of an engine. Not for import: the engine starts it. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { HostTensors } from "@lejepa/ops";
+import type { HostTensors, LejepaError } from "@lejepa/ops";
+import type { EngineErrorCode } from "./engine.js";
 import { buffersOf, type HostCall, type HostReply } from "./host-message.js";
 import type { HostSettings } from "./worker-session-host.js";
 import type { SessionHost } from "./session-host.js";
@@ -29,7 +30,8 @@ async function answer({ id, method, args }: HostCall): Promise<void> {
     if (movesResult.has(method)) owned = buffersOf(value as HostTensors);
     reply = { id, value };
   } catch (error) {
-    reply = { id, error };
+    const { name, code } = error as LejepaError<EngineErrorCode>;
+    reply = { id, error, code: name === "LejepaError" ? code : undefined };
   }
   parentPort!.postMessage(reply, owned);
 }

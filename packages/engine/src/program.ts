@@ -72,6 +72,7 @@ function asStep(program: CompiledProgram<"step">): CompiledStep {
   return {
     run: (inputs) => step.run(inputs),
     explain: (options) => step.explain(options),
+    retrace: () => step.retrace(),
     compileMilliseconds: step.compileMilliseconds,
     nodes: step.nodes,
     readState: () => program.readState(),

@@ -1,5 +1,6 @@
 /** Programs whose entries are sessions of a host: what the compiled engines have in common. */
 import type { HostTensors } from "@lejepa/ops";
+import { capture, retrace, type Trace } from "./capture/capture.js";
 import { engineError } from "./engine-error.js";
 import type {
   CompiledEntry,
@@ -47,6 +48,7 @@ export function sessionEngine(
 /** An entry whose models are open in the host. */
 interface OpenEntry<Name extends string> extends ResolvedEntry<Name> {
   readonly parts: readonly (Pick<Part, "inputs" | "averages"> & { readonly session: number })[];
+  readonly trace: Trace;
   readonly nodes: number;
   readonly compileMilliseconds: number;
 }
@@ -65,7 +67,8 @@ async function compileProgram<Name extends string>(
       const start = performance.now();
       const parts: OpenEntry<Name>["parts"][number][] = [];
       let nodes = 0;
-      for (const part of partsOf(maker, entry, nameOf(open.length), state)) {
+      const captured = capture(entry.step, state, entry.inputs, maker);
+      for (const part of partsOf(maker, entry, nameOf(open.length), state, captured.graph)) {
         const { graph, model, ports, inputs, averages } = part;
         const session = await host.open(model, ports);
         sessions.push(session);
@@ -73,7 +76,7 @@ async function compileProgram<Name extends string>(
         nodes += graph.nodes.length;
       }
       const compileMilliseconds = performance.now() - start;
-      open.push({ ...entry, parts, nodes, compileMilliseconds });
+      open.push({ ...entry, parts, trace: captured.trace, nodes, compileMilliseconds });
     }
   } catch (error) {
     for (const session of sessions) await host.close(session);
@@ -120,6 +123,7 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
       compileMilliseconds,
       run: (given) => this.#inTurn(() => this.#run(entry, feedsOf(entry, given))),
       explain: (options = {}) => this.#inTurn(() => this.#explain(entry, options)),
+      retrace: () => this.#inTurn(() => this.#retrace(entry)),
     };
   }
 
@@ -143,12 +147,21 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
     return results;
   }
 
+  #retrace({ trace, step, inputs }: OpenEntry<Name>): Promise<void> {
+    retrace(trace, step, this.declared, inputs, this.maker);
+    return Promise.resolve();
+  }
+
   /** The step is captured again: its graph is not kept while nobody asks for it. */
   async #explain(entry: OpenEntry<Name>, options: ExplainOptions): Promise<Explanation> {
     const runs = runsOf(options);
     const feeds = feedsOf(entry, options.inputs ?? placeholders(entry.inputs));
     const name = nameOf(this.open.indexOf(entry));
-    const [part, ...others] = partsOf(this.maker, entry, name, this.declared) as [Part, ...Part[]];
+    const captured = capture(entry.step, this.declared, entry.inputs, this.maker);
+    const [part, ...others] = partsOf(this.maker, entry, name, this.declared, captured.graph) as [
+      Part,
+      ...Part[],
+    ];
     if (others.length > 0)
       throw engineError(
         "no-graph",

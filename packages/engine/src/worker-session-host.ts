@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { engineError } from "./engine-error.js";
-import { buffersOf, type HostCall, type HostReply } from "./host-message.js";
+import { buffersOf, errorOf, type HostCall, type HostReply } from "./host-message.js";
 import type { Feed, OnnxSettings, SessionHost } from "./session-host.js";
 import type { TensorFlowSettings } from "./tensorflow/session-host.js";
 
@@ -50,7 +50,7 @@ export function startWorkerSessionHost(settings: HostSettings): SessionHost {
     const call = waiting.get(reply.id);
     waiting.delete(reply.id);
     if (waiting.size === 0) worker.unref();
-    if ("error" in reply) call?.reject(reply.error);
+    if ("error" in reply) call?.reject(errorOf(reply));
     else call?.resolve(reply.value);
   });
   worker.on("error", (cause: unknown) => fail(String(cause), cause));

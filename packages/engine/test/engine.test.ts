@@ -119,12 +119,18 @@ async function losses(step: CompiledStep, count: number): Promise<number[]> {
   return all;
 }
 
-test.each(["wasm", "cpu"])(
-  "twenty steps compiled and eager on %s give the same losses",
-  async (backend) => {
-    const [onnx, eager] = [await createEngine("onnx"), await createEngine("eager", { backend })];
+test.for([
+  ["onnx", "wasm"],
+  ["onnx", "cpu"],
+  ["tensorflow", "wasm"],
+  ["tensorflow", "cpu"],
+] as const)(
+  "twenty steps compiled for %s and eager on %s give the same losses",
+  async ([name, backend], context) => {
+    needs(name, context);
+    const [engine, eager] = [await createEngine(name), await createEngine("eager", { backend })];
     const spec = { state, inputs };
-    const compiled = await onnx.compile(train, spec);
+    const compiled = await engine.compile(train, spec);
     const reference = await eager.compile(train, spec);
     const [got, wanted] = [await losses(compiled, 20), await losses(reference, 20)];
     expect(new Set(wanted).size).toBe(20);
@@ -136,12 +142,12 @@ test.each(["wasm", "cpu"])(
     );
     expect(after.count!.data[0]).toBe(20);
     expect(compiled.nodes).toBeGreaterThan(50);
-    await onnx.dispose();
+    await engine.dispose();
     await eager.dispose();
   },
 );
 
-describe.each(["onnx", "eager"] as const)("the %s engine", (name) => {
+describe.each(["onnx", "tensorflow", "eager"] as const)("the %s engine", (name) => {
   const compile = async () => {
     const engine = await createEngine(name);
     return { engine, step: await engine.compile(train, { state, inputs }) };
@@ -249,15 +255,18 @@ describe.each(["onnx", "eager"] as const)("the %s engine", (name) => {
   });
 });
 
-test("calls that are not awaited run in order", async (context) => {
-  needs("onnx", context);
-  const engine = await createEngine("onnx");
-  const step = await engine.compile(train, { state, inputs });
-  const runs = [0, 1, 2].map((i) => step.run(inputsAt(i)));
-  const [last] = await Promise.all([step.readState(), ...runs]);
-  expect(last.count!.data[0]).toBe(3);
-  await engine.dispose();
-});
+test.for(["onnx", "tensorflow"] as const)(
+  "calls that are not awaited run in order on %s",
+  async (name, context) => {
+    needs(name, context);
+    const engine = await createEngine(name);
+    const step = await engine.compile(train, { state, inputs });
+    const runs = [0, 1, 2].map((i) => step.run(inputsAt(i)));
+    const [last] = await Promise.all([step.readState(), ...runs]);
+    expect(last.count!.data[0]).toBe(3);
+    await engine.dispose();
+  },
+);
 
 test("unknown engines, backends and options are refused", async () => {
   await expect(createEngine("tpu" as "onnx")).rejects.toMatchObject({ code: "unknown-engine" });

@@ -1,18 +1,22 @@
-/** Models of the common layers of tfjs-layers, values and gradients, on the onnx engine as on tfjs's cpu backend. */
+/** Models of the common layers of tfjs-layers, values and gradients, on the compiled engines as on tfjs's cpu backend. */
 import "@tensorflow/tfjs-backend-cpu";
 import { createEngine, pureModel, type Engine, type PureModel, type Step } from "@lejepa/engine";
 import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { namedBackends } from "../../../tools/backend-names.mjs";
 import { needs } from "../../../tools/backends.js";
 
 let eager: Engine;
-const engines: Partial<Record<"auto" | "gathered", Engine>> = {};
+const names = ["onnx", "tensorflow"] as const;
+const engines: Partial<Record<(typeof names)[number] | "gathered", Engine>> = {};
 beforeAll(async () => {
   await tf.setBackend("cpu");
   eager = await createEngine("eager", { backend: "cpu" });
-  for (const convolution of ["auto", "gathered"] as const)
-    engines[convolution] = await createEngine("onnx", { threads: 1, convolution });
+  engines.onnx = await createEngine("onnx", { threads: 1 });
+  engines.gathered = await createEngine("onnx", { threads: 1, convolution: "gathered" });
+  if (namedBackends.includes("tensorflow"))
+    engines.tensorflow = await createEngine("tensorflow", { thread: "main" });
 });
 afterAll(async () => {
   for (const engine of [eager, ...Object.values(engines)]) await engine.dispose();
@@ -242,65 +246,70 @@ function stepOf({ inputs, mode }: ModelCase, model: PureModel): Step {
   };
 }
 
-describe("layers give on the onnx engine what they give on tfjs's cpu backend", () => {
-  test.for(cases())("$title", async (modelCase, context) => {
-    needs("onnx", context);
-    const { inputs, build, tokens, batch = 4 } = modelCase;
-    const symbolic = inputs.map((shape) => tfl.input({ shape: [...shape] }));
-    const layersModel = tfl.model({ inputs: symbolic, outputs: build(...symbolic) });
-    layersModel.setWeights(
-      layersModel.weights.map(({ shape, name }, i) => {
-        const values = spread(sizeOf(shape as number[]), i).map((value) =>
-          // A variance is positive.
-          name.includes("variance") ? 1 + value / 4 : value / 3,
-        );
-        return tf.tensor(values, shape as number[]);
-      }),
-    );
-    const model = pureModel(layersModel);
-    const before = tf.memory().numTensors;
-    const spec = {
-      state: model.weights,
-      inputs: Object.fromEntries(
-        inputs.map((shape, i) => [
-          `x${i}`,
-          { shape: [batch, ...shape], ...(tokens ? { dtype: "int32" as const } : {}) },
-        ]),
-      ),
-    };
-    const data = Object.fromEntries(
-      inputs.map((shape, i) => {
-        const values = spread(batch * sizeOf(shape), i + 10);
-        return [
-          `x${i}`,
-          tokens ? Int32Array.from(values, (v) => Math.floor(((v + 2) / 4) * tokens)) : values,
-        ];
-      }),
-    );
-    const step = stepOf(modelCase, model);
-    const expected = await eager.compile(step, spec);
-    const wanted = { ...(await expected.run(data)), ...(await expected.readState()) };
-    await expected.dispose();
-    for (const engine of Object.values(engines)) {
-      const compiled = await engine.compile(step, spec);
-      const got = { ...(await compiled.run(data)), ...(await compiled.readState()) };
-      await compiled.dispose();
-      expect(Object.keys(got)).toEqual(Object.keys(wanted));
-      for (const [name, { shape, data: values }] of Object.entries(wanted)) {
-        expect(got[name]!.shape, name).toEqual(shape);
-        const scale = Math.max(1, ...values.map(Math.abs));
-        values.forEach((value, i) => {
-          const other = got[name]!.data[i]!;
-          expect(Math.abs(value - other) <= 1e-5 * scale, `${name}[${i}]: ${value}, ${other}`).toBe(
-            true,
+describe.each(names)(
+  "layers give on the %s engine what they give on tfjs's cpu backend",
+  (name) => {
+    test.for(cases())("$title", async (modelCase, context) => {
+      needs(name, context);
+      const { inputs, build, tokens, batch = 4 } = modelCase;
+      const symbolic = inputs.map((shape) => tfl.input({ shape: [...shape] }));
+      const layersModel = tfl.model({ inputs: symbolic, outputs: build(...symbolic) });
+      layersModel.setWeights(
+        layersModel.weights.map(({ shape, name }, i) => {
+          const values = spread(sizeOf(shape as number[]), i).map((value) =>
+            // A variance is positive.
+            name.includes("variance") ? 1 + value / 4 : value / 3,
           );
-        });
+          return tf.tensor(values, shape as number[]);
+        }),
+      );
+      const model = pureModel(layersModel);
+      const before = tf.memory().numTensors;
+      const spec = {
+        state: model.weights,
+        inputs: Object.fromEntries(
+          inputs.map((shape, i) => [
+            `x${i}`,
+            { shape: [batch, ...shape], ...(tokens ? { dtype: "int32" as const } : {}) },
+          ]),
+        ),
+      };
+      const data = Object.fromEntries(
+        inputs.map((shape, i) => {
+          const values = spread(batch * sizeOf(shape), i + 10);
+          return [
+            `x${i}`,
+            tokens ? Int32Array.from(values, (v) => Math.floor(((v + 2) / 4) * tokens)) : values,
+          ];
+        }),
+      );
+      const step = stepOf(modelCase, model);
+      const expected = await eager.compile(step, spec);
+      const wanted = { ...(await expected.run(data)), ...(await expected.readState()) };
+      await expected.dispose();
+      const compared = name === "onnx" ? [engines.onnx!, engines.gathered!] : [engines.tensorflow!];
+      for (const engine of compared) {
+        const compiled = await engine.compile(step, spec);
+        const got = { ...(await compiled.run(data)), ...(await compiled.readState()) };
+        await compiled.dispose();
+        expect(Object.keys(got)).toEqual(Object.keys(wanted));
+        for (const [name, { shape, data: values }] of Object.entries(wanted)) {
+          expect(got[name]!.shape, name).toEqual(shape);
+          const scale = Math.max(1, ...values.map(Math.abs));
+          values.forEach((value, i) => {
+            const other = got[name]!.data[i]!;
+            expect(
+              Math.abs(value - other) <= 1e-5 * scale,
+              `${name}[${i}]: ${value}, ${other}`,
+            ).toBe(true);
+          });
+        }
       }
-    }
-    expect(tf.memory().numTensors).toBe(before);
-    layersModel.dispose();
-  });
-});
+      expect(tf.memory().numTensors).toBe(before);
+      layersModel.dispose();
+    });
+  },
+);
 
 /** Classifies by a small convolutional net whose normalisation keeps moving averages. */
 const classifier = () =>
@@ -314,66 +323,69 @@ const classifier = () =>
     ],
   });
 
-test("a model is trained in a step, and predicts with the weights that come back", async (context) => {
-  needs("onnx", context);
-  const layersModel = classifier();
-  const model = pureModel(layersModel);
-  expect(model.trainable).toHaveLength(5);
-  expect(Object.keys(model.weights)).toHaveLength(7);
-  const step = await engines.auto!.compile(
-    (state, { x, y }) => {
-      const { loss, gradients, updates } = model.lossAndGradients(state, x!, (logits) =>
-        tf.losses.softmaxCrossEntropy(y!, logits),
-      );
-      const trained = Object.fromEntries(
-        Object.entries(gradients).map(([name, gradient]) => [
-          name,
-          tf.sub(state[name]!, tf.mul(gradient, 0.5)),
-        ]),
-      );
-      return { state: { ...state, ...trained, ...updates }, outputs: { loss } };
-    },
-    { state: model.weights, inputs: { x: { shape: [8, 8, 8, 1] }, y: { shape: [8, 2] } } },
-  );
-  // Half of the images have stripes one way, half the other.
-  const stripes = (i: number): number => {
-    const [image, row, column] = [i >> 6, (i >> 3) & 7, i & 7];
-    return ((image % 2 ? row : column) + (image >> 1)) % 2;
-  };
-  const data = {
-    x: Float32Array.from({ length: 512 }, (_, i) => stripes(i)),
-    y: Float32Array.from({ length: 16 }, (_, i) => ((i >> 1) % 2 === i % 2 ? 1 : 0)),
-  };
-  const losses = [];
-  for (let i = 0; i < 60; i++) losses.push((await step.run(data)).loss!.data[0]!);
-  expect(losses.at(-1)!).toBeLessThan(0.1 * losses[0]!);
-  const before = tf.memory().numTensors;
-  // Nothing has reached the model yet.
-  const untouched = layersModel.weights.every((weight) =>
-    weight
-      .read()
-      .dataSync()
-      .every((value, i) => value === model.weights[weight.name]!.data[i]),
-  );
-  expect(untouched).toBe(true);
-  const trained = await step.readState();
-  const predictedLoss = () =>
-    tf.tidy(() => {
-      const logits = layersModel.predict(tf.tensor(data.x, [8, 8, 8, 1])) as tf.Tensor;
-      return tf.losses.softmaxCrossEntropy(tf.tensor(data.y, [8, 2]), logits).dataSync()[0]!;
-    });
-  expect(predictedLoss()).toBeGreaterThan(0.5 * losses[0]!);
-  tf.tidy(() =>
-    layersModel.setWeights(
-      layersModel.weights.map(({ name }) =>
-        tf.tensor(trained[name]!.data, [...trained[name]!.shape]),
+test.for(names)(
+  "on %s a model is trained in a step, and predicts with the weights that come back",
+  async (name, context) => {
+    needs(name, context);
+    const layersModel = classifier();
+    const model = pureModel(layersModel);
+    expect(model.trainable).toHaveLength(5);
+    expect(Object.keys(model.weights)).toHaveLength(7);
+    const step = await engines[name]!.compile(
+      (state, { x, y }) => {
+        const { loss, gradients, updates } = model.lossAndGradients(state, x!, (logits) =>
+          tf.losses.softmaxCrossEntropy(y!, logits),
+        );
+        const trained = Object.fromEntries(
+          Object.entries(gradients).map(([name, gradient]) => [
+            name,
+            tf.sub(state[name]!, tf.mul(gradient, 0.5)),
+          ]),
+        );
+        return { state: { ...state, ...trained, ...updates }, outputs: { loss } };
+      },
+      { state: model.weights, inputs: { x: { shape: [8, 8, 8, 1] }, y: { shape: [8, 2] } } },
+    );
+    // Half of the images have stripes one way, half the other.
+    const stripes = (i: number): number => {
+      const [image, row, column] = [i >> 6, (i >> 3) & 7, i & 7];
+      return ((image % 2 ? row : column) + (image >> 1)) % 2;
+    };
+    const data = {
+      x: Float32Array.from({ length: 512 }, (_, i) => stripes(i)),
+      y: Float32Array.from({ length: 16 }, (_, i) => ((i >> 1) % 2 === i % 2 ? 1 : 0)),
+    };
+    const losses = [];
+    for (let i = 0; i < 60; i++) losses.push((await step.run(data)).loss!.data[0]!);
+    expect(losses.at(-1)!).toBeLessThan(0.1 * losses[0]!);
+    const before = tf.memory().numTensors;
+    // Nothing has reached the model yet.
+    const untouched = layersModel.weights.every((weight) =>
+      weight
+        .read()
+        .dataSync()
+        .every((value, i) => value === model.weights[weight.name]!.data[i]),
+    );
+    expect(untouched).toBe(true);
+    const trained = await step.readState();
+    const predictedLoss = () =>
+      tf.tidy(() => {
+        const logits = layersModel.predict(tf.tensor(data.x, [8, 8, 8, 1])) as tf.Tensor;
+        return tf.losses.softmaxCrossEntropy(tf.tensor(data.y, [8, 2]), logits).dataSync()[0]!;
+      });
+    expect(predictedLoss()).toBeGreaterThan(0.5 * losses[0]!);
+    tf.tidy(() =>
+      layersModel.setWeights(
+        layersModel.weights.map(({ name }) =>
+          tf.tensor(trained[name]!.data, [...trained[name]!.shape]),
+        ),
       ),
-    ),
-  );
-  expect(predictedLoss()).toBeLessThan(0.1 * losses[0]!);
-  expect(tf.memory().numTensors).toBe(before);
-  layersModel.dispose();
-});
+    );
+    expect(predictedLoss()).toBeLessThan(0.1 * losses[0]!);
+    expect(tf.memory().numTensors).toBe(before);
+    layersModel.dispose();
+  },
+);
 
 test("a step that fails leaves the model as it was", async (context) => {
   needs("onnx", context);
@@ -386,7 +398,7 @@ test("a step that fails leaves the model as it was", async (context) => {
     state,
     outputs: { y: model.apply(state, x!, "train").outputs[0]! },
   });
-  await expect(engines.auto!.compile(step, spec)).rejects.toMatchObject({
+  await expect(engines.onnx!.compile(step, spec)).rejects.toMatchObject({
     name: "LejepaError",
     code: "changing-constant",
   });

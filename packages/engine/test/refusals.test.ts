@@ -1,15 +1,20 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { createEngine, type Engine, type Step } from "@lejepa/engine";
+import { createEngine, type Engine, type EngineName, type Step } from "@lejepa/engine";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { namedBackends } from "../../../tools/backend-names.mjs";
 import { needs } from "../../../tools/backends.js";
 
-let engine: Engine;
+const names = ["onnx", "tensorflow"] as const;
+const engines: Partial<Record<EngineName, Engine>> = {};
 beforeAll(async () => {
   await tf.setBackend("cpu");
-  engine = await createEngine("onnx", { threads: 1 });
+  for (const name of names)
+    if (namedBackends.includes(name)) engines[name] = await createEngine(name);
 });
-afterAll(() => engine.dispose());
+afterAll(async () => {
+  for (const engine of Object.values(engines)) await engine.dispose();
+});
 
 const spec = {
   state: { w: { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } },
@@ -69,6 +74,15 @@ const refusals: readonly Refusal[] = [
         )(x!),
       ),
     says: /Unique/,
+  },
+  {
+    title: "a tensor of text",
+    code: "unsupported-kernel",
+    step: ({ w }, { x }) => {
+      tf.tensor1d(["a", "b"]);
+      return keep(w!, x!);
+    },
+    says: /string tensor.*float32/,
   },
   {
     title: "dataSync",
@@ -209,10 +223,11 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
-describe("a step is refused, by name and line, for", () => {
-  test.each(refusals)("$title", async ({ code, step, says, withoutLine }) => {
+describe.each(names)("on %s a step is refused, by name and line, for", (name) => {
+  test.for(refusals)("$title", async ({ code, step, says, withoutLine }, context) => {
+    needs(name, context);
     const before = tf.memory();
-    const error = await engine.compile(step, spec).then(
+    const error = await engines[name]!.compile(step, spec).then(
       () => undefined,
       (reason: Error & { code?: string }) => reason,
     );
@@ -231,34 +246,44 @@ describe("a step is refused, by name and line, for", () => {
   });
 });
 
-test("an exception of the step's own comes through unchanged", async () => {
-  const mine = new RangeError("mine");
-  const step: Step = () => {
-    throw mine;
-  };
-  await expect(engine.compile(step, spec)).rejects.toBe(mine);
-});
+test.for(names)(
+  "on %s an exception of the step's own comes through unchanged",
+  async (name, context) => {
+    needs(name, context);
+    const mine = new RangeError("mine");
+    const step: Step = () => {
+      throw mine;
+    };
+    await expect(engines[name]!.compile(step, spec)).rejects.toBe(mine);
+  },
+);
 
-test("constants that stay the same are no reason to refuse", async (context) => {
-  needs("onnx", context);
-  const table = Float32Array.from({ length: 4 }, (_, i) => i);
-  const step = await engine.compile(
-    ({ w }, { x }) => keep(w!, tf.add(tf.mul(x!, 2), tf.tensor2d(table, [2, 2]))),
-    spec,
-  );
-  const { y } = await step.run({ x: Float32Array.of(1, 1, 1, 1) });
-  expect([...y!.data]).toEqual([2, 3, 4, 5]);
-});
+test.for(names)(
+  "on %s constants that stay the same are no reason to refuse",
+  async (name, context) => {
+    needs(name, context);
+    const table = Float32Array.from({ length: 4 }, (_, i) => i);
+    const step = await engines[name]!.compile(
+      ({ w }, { x }) => keep(w!, tf.add(tf.mul(x!, 2), tf.tensor2d(table, [2, 2]))),
+      spec,
+    );
+    const { y } = await step.run({ x: Float32Array.of(1, 1, 1, 1) });
+    expect([...y!.data]).toEqual([2, 3, 4, 5]);
+  },
+);
 
-test("indices that the step writes down are checked when it is compiled", async (context) => {
-  needs("onnx", context);
-  for (const place of [4, -1]) {
-    const step: Step = ({ w }) => keep(w!, tf.gather(tf.range(0, 4), [0, place]));
-    await expect(engine.compile(step, spec)).rejects.toMatchObject({
-      code: "unsupported-kernel",
-      message: expect.stringMatching(
-        `GatherV2, .* index value ${place} is not in \\[0, 3\\]`,
-      ) as string,
-    });
-  }
-});
+test.for(names)(
+  "on %s indices that the step writes down are checked when it is compiled",
+  async (name, context) => {
+    needs(name, context);
+    for (const place of [4, -1]) {
+      const step: Step = ({ w }) => keep(w!, tf.gather(tf.range(0, 4), [0, place]));
+      await expect(engines[name]!.compile(step, spec)).rejects.toMatchObject({
+        code: "unsupported-kernel",
+        message: expect.stringMatching(
+          `GatherV2, .* index value ${place} is not in \\[0, 3\\]`,
+        ) as string,
+      });
+    }
+  },
+);

@@ -2,14 +2,18 @@ import * as tf from "@tensorflow/tfjs-core";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Recorder } from "../src/capture/recorder.js";
-import { expectedFailures } from "./tfjs-suite/expected-failures.js";
+import { probeBlockSize } from "../src/onnx/block-size.js";
+import { loadOnnxRuntime } from "../src/onnx-engine.js";
+import { expectedOnnxFailures } from "./tfjs-suite/expected-failures.js";
 import { kernelTable, kernelTablePath } from "./tfjs-suite/kernel-table.js";
+import { onnxRunner } from "./tfjs-suite/onnx-runner.js";
 import { failed, suiteResults, surprise } from "./tfjs-suite/results.js";
 import { backendName, tfjsSuite } from "./tfjs-suite/suite.js";
 
-const suite = await tfjsSuite();
+// As the engine chooses by default; convolutions without blocks are compared in samples.test.ts.
+const suite = await tfjsSuite(onnxRunner(await probeBlockSize(await loadOnnxRuntime())));
 const results = suiteResults(suite);
-const expected = new Set(expectedFailures.flatMap(({ cases }) => cases));
+const expected = new Set(expectedOnnxFailures.flatMap(({ cases }) => cases));
 const casesOf = (file: string) => suite.cases.filter((each) => each.file === file);
 
 describe("the cases of tfjs-core come out as expected on the onnx lowering", () => {

@@ -19,12 +19,19 @@ const spec = {
   inputs: { x: { shape: [size, size] } },
 };
 
-test.for([
-  { thread: "worker", goesOn: true },
-  { thread: "main", goesOn: false },
-] as const)("in the $thread thread, the event loop goes on: $goesOn", async (given, context) => {
-  needs("onnx", context);
-  const engine = await createEngine("onnx", { thread: given.thread });
+const names = ["onnx", "tensorflow"] as const;
+
+test.for(
+  names.flatMap(
+    (name) =>
+      [
+        { name, thread: "worker", goesOn: true },
+        { name, thread: "main", goesOn: false },
+      ] as const,
+  ),
+)("$name in the $thread thread: the event loop goes on: $goesOn", async (given, context) => {
+  needs(given.name, context);
+  const engine = await createEngine(given.name, { thread: given.thread });
   const compiled = await engine.compile(long, spec);
   const x = numbers();
   await compiled.run({ x });
@@ -41,41 +48,48 @@ test.for([
   await engine.dispose();
 });
 
-test("both threads give the same numbers, without the memory arena too", async (context) => {
-  needs("onnx", context);
-  const results = [];
-  for (const options of [
-    { thread: "worker" },
-    { thread: "main" },
-    { thread: "worker", memoryArena: false },
-  ] as const) {
-    const engine = await createEngine("onnx", options);
-    const compiled = await engine.compile(long, spec);
-    const x = numbers();
-    await compiled.run({ x });
-    const { mean } = await compiled.run({ x });
-    // What was given is still the caller's.
-    expect(bytes(x)).toBe(bytes(numbers()));
-    results.push([mean!.data[0], bytes((await compiled.readState()).w!.data)]);
-    await engine.dispose();
-  }
-  expect(results[1]).toEqual(results[0]);
-  expect(results[2]).toEqual(results[0]);
-  expect(bytes(spec.state.w.data)).toBe(bytes(numbers()));
-});
+test.for(names)(
+  "both threads of %s give the same numbers, without the memory arena too",
+  async (name, context) => {
+    needs(name, context);
+    const results = [];
+    for (const options of [
+      { thread: "worker" },
+      { thread: "main" },
+      { thread: "worker", memoryArena: false },
+    ] as const) {
+      const engine = await createEngine(name, options);
+      const compiled = await engine.compile(long, spec);
+      const x = numbers();
+      await compiled.run({ x });
+      const { mean } = await compiled.run({ x });
+      // What was given is still the caller's.
+      expect(bytes(x)).toBe(bytes(numbers()));
+      results.push([mean!.data[0], bytes((await compiled.readState()).w!.data)]);
+      await engine.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+    expect(bytes(spec.state.w.data)).toBe(bytes(numbers()));
+  },
+);
 
 test("wrong options are refused", async () => {
   const bad = { code: "bad-option" };
   await expect(createEngine("onnx", { thread: "other" as "main" })).rejects.toMatchObject(bad);
+  await expect(createEngine("tensorflow", { thread: "other" as "main" })).rejects.toMatchObject(
+    bad,
+  );
+  await expect(createEngine("tensorflow", { threads: 0.5 })).rejects.toMatchObject(bad);
   await expect(createEngine("onnx", { memoryArena: 1 as never })).rejects.toMatchObject(bad);
 });
 
 /** Runs a program that has a step under way, and tells how it ended. */
-function ends(after: string): Promise<number | string | null> {
+function ends(name: (typeof names)[number], after: string): Promise<number | string | null> {
   const program = `
     import { createEngine } from "../src/index.ts";
     import * as tf from "@tensorflow/tfjs-core";
-    const engine = await createEngine("onnx");
+    const engine = await createEngine("${name}");
     const shape = [512, 512];
     const x = new Float32Array(512 * 512).fill(0.001);
     const compiled = await engine.compile(({ w }, { x }) => {
@@ -92,11 +106,24 @@ function ends(after: string): Promise<number | string | null> {
   return new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
 }
 
-test.each([
-  { what: "has disposed nothing", after: "", code: 0 },
-  { what: "leaves a step unawaited", after: "void compiled.run({ x });", code: 0 },
-  { what: "exits during a step", after: "void compiled.run({ x }); process.exit(3);", code: 3 },
-  { what: "disposes twice", after: "await engine.dispose(); await engine.dispose();", code: 0 },
-])("a program that $what ends", async ({ after, code }) => {
-  expect(await ends(after)).toBe(code);
+test.for(
+  names.flatMap((name) => [
+    { name, what: "has disposed nothing", after: "", code: 0 },
+    { name, what: "leaves a step unawaited", after: "void compiled.run({ x });", code: 0 },
+    {
+      name,
+      what: "exits during a step",
+      after: "void compiled.run({ x }); process.exit(3);",
+      code: 3,
+    },
+    {
+      name,
+      what: "disposes twice",
+      after: "await engine.dispose(); await engine.dispose();",
+      code: 0,
+    },
+  ]),
+)("a program on $name that $what ends", async ({ name, after, code }, context) => {
+  needs(name, context);
+  expect(await ends(name, after)).toBe(code);
 });

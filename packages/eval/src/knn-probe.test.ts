@@ -31,7 +31,7 @@ const sphere = (count: number): number[] =>
     return [radius * Math.cos(turn), radius * Math.sin(turn), height];
   }).flat();
 
-describe.each(["eager", "onnx"] as const)("on the %s engine", (name) => {
+describe.each(["eager", "onnx", "tensorflow"] as const)("on the %s engine", (name) => {
   let engine: Engine;
   beforeEach(async (context) => {
     needs(name, context);

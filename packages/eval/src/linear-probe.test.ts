@@ -28,7 +28,7 @@ const set = (features: readonly number[], labels: readonly number[], dim: number
   dim,
 });
 
-describe.each(["eager", "onnx"] as const)("on the %s engine", (name) => {
+describe.each(["eager", "onnx", "tensorflow"] as const)("on the %s engine", (name) => {
   let engine: Engine;
   beforeEach(async (context) => {
     needs(name, context);

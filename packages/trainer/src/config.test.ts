@@ -27,6 +27,7 @@ const defaults: Omit<TrainConfig, "source"> = {
   processes: 1,
   workers: 1,
   checkpointEvery: 100,
+  retraceEvery: 0,
   probe: false,
 };
 

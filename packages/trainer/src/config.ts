@@ -61,6 +61,9 @@ export interface TrainConfig {
   readonly workers: number;
   /** Steps between checkpoints; the last step always writes one. */
   readonly checkpointEvery: number;
+  /** Steps after which the training step is traced again and compared with what was compiled, for code that may change a
+   *  number behind the compiled step's back; the last step is then checked too. 0: never. */
+  readonly retraceEvery: number;
   /** Whether linear probe and kNN of the untrained and the trained encoder are measured at the end. */
   readonly probe: boolean;
 }
@@ -122,6 +125,8 @@ const fields = {
   processes: whole(1).default(1),
   workers: whole(0),
   checkpointEvery: whole(1),
+  // Runs that were begun without it go on without it.
+  retraceEvery: whole(0).default(0),
   probe: z.boolean({ error: "true or false" }),
 };
 

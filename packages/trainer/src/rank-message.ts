@@ -19,6 +19,7 @@ export interface RankTask {
 export type RankCall =
   | { readonly do: "run"; readonly moment: StepMoment; readonly images: Float32Array }
   | { readonly do: "readState" }
+  | { readonly do: "retrace" }
   | { readonly do: "end" };
 
 /** What comes back: first what the engine is, once the step is compiled, then one answer to each call. An error ends
@@ -26,5 +27,6 @@ export type RankCall =
 export type RankReply =
   | { readonly ready: string }
   | { readonly tensors: HostTensors }
+  | { readonly retraced: true }
   | { readonly ended: true }
   | { readonly failed: { readonly code: string | undefined; readonly message: string } };

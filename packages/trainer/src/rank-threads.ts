@@ -55,6 +55,12 @@ export async function startRanks(
       return tensors((await all(calls, breakUp))[0]);
     },
     readState: async () => tensors(await ranks[0]!.call({ do: "readState" })),
+    retrace: async () => {
+      await all(
+        ranks.map((rank) => rank.call({ do: "retrace" })),
+        breakUp,
+      );
+    },
     dispose: async () => {
       breakUp();
       // Sessions are freed by their thread: ended together with it they would not be. A rank that failed frees nothing.

@@ -31,6 +31,9 @@ async function start(): Promise<(call: RankCall) => Promise<RankReply>> {
         return { tensors: await compiled.run(step.inputsAt(call.moment, call.images)) };
       case "readState":
         return { tensors: await compiled.readState() };
+      case "retrace":
+        await compiled.retrace();
+        return { retraced: true };
       case "end":
         await engine.dispose();
         return { ended: true };

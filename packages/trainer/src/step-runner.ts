@@ -10,6 +10,8 @@ export interface StepRunner {
   run(moment: StepMoment, images: Float32Array): Promise<HostTensors>;
   /** A copy of the state as it stands. */
   readState(): Promise<HostTensors>;
+  /** Compares the step with what was compiled. Throws "changing-constant" or "changing-structure". */
+  retrace(): Promise<void>;
   /** Frees everything; no step is running. */
   dispose(): Promise<void>;
 }
@@ -24,6 +26,7 @@ export function inOneProcess(
     description,
     run: (moment, images) => compiled.run(step.inputsAt(moment, images)),
     readState: () => compiled.readState(),
+    retrace: () => compiled.retrace(),
     dispose: () => compiled.dispose(),
   };
 }

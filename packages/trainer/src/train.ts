@@ -74,11 +74,13 @@ export interface TrainOptions {
  *  and, once finished, `result.json`.
  *
  *  With `resume` the config of the folder counts. Keys given in `config` have to agree with it, except those that do not
- *  change what is computed: `folder`, `engine`, `processes`, `workers`, `checkpointEvery` and `probe`. On the same engine
- *  with the same number of processes a resumed run gives the losses of an uninterrupted one, bit for bit.
+ *  change what is computed: `folder`, `engine`, `processes`, `workers`, `checkpointEvery`, `retraceEvery` and
+ *  `probe`. On the same engine with the same number of processes a resumed run gives the losses of an uninterrupted one,
+ *  bit for bit.
  *
  *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "invalid-config", "config-differs", "corrupt-checkpoint",
  *  "corrupt-metrics", "corrupt-result";
+ *  "changing-constant" and "changing-structure", with `retraceEvery`, where the step is no longer what was compiled;
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
  *  encoders and engines throw */
 export async function train(config: TrainConfigInput, options: TrainOptions): Promise<TrainResult> {
@@ -97,6 +99,7 @@ const changeable = new Set([
   "processes",
   "workers",
   "checkpointEvery",
+  "retraceEvery",
   "probe",
 ]);
 
@@ -247,7 +250,7 @@ class Session {
     loader: Loader,
   ): Promise<{ state: HostTensors; done: number; dataWaitSeconds: number }> {
     const { folder } = this;
-    const { steps, seed, batchSize, checkpointEvery, learningRate } = config;
+    const { steps, seed, batchSize, checkpointEvery, retraceEvery, learningRate } = config;
     const schedule = { ...config, peak: learningRate };
     const log = await openMetricsLog(folder, doneBefore);
     const secondsBefore = readMetrics(folder).at(-1)?.seconds ?? 0;
@@ -293,6 +296,9 @@ class Session {
         };
         log.append(metrics);
         this.#callbacks.onStep?.(metrics);
+        // Before a checkpoint, which shall not hold what a changed step should have computed otherwise.
+        if (retraceEvery > 0 && (done % retraceEvery === 0 || done === steps))
+          await runner.retrace();
         if (done % checkpointEvery === 0 || done === steps) await save();
       }
       if (saved !== done) await save();

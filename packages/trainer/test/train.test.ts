@@ -215,7 +215,7 @@ describe("a run", () => {
   });
 });
 
-describe.each(["eager", "onnx"] as const)("resume on %s", (engine) => {
+describe.each(["eager", "onnx", "tensorflow"] as const)("resume on %s", (engine) => {
   test("a run that was stopped and resumed equals one that was not, bit for bit", async (context) => {
     needs(engine, context);
     await start("straight", { config: { engine } });

@@ -77,6 +77,11 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
       `steps between checkpoints ${preset("checkpointEvery")}`,
       atLeast1,
     )
+    .option(
+      "--retrace-every <n>",
+      `steps between checks that the step is still what was compiled; 0 checks never ${preset("retraceEvery")}`,
+      wholeNumber(0),
+    )
     .option("--probe", "measure linear probe and kNN of the frozen features at the end")
     .option("--resume", "go on from the last checkpoint of --run")
     .option("--json", "print one JSON object as the last line of standard output")

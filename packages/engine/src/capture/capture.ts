@@ -20,17 +20,50 @@ export interface Trace {
   readonly events: readonly RecordedEvent[];
 }
 
-/** The captured graph of a step. Its inputs are `state/..` and `input/..`, its outputs `next/..` and `output/..`.
- *  tfjs is left as it was found, also when the step is refused. */
+/** A step as it was captured. */
+export interface Captured {
+  /** Its inputs are `state/..` and `input/..`, its outputs `next/..` and `output/..`. */
+  readonly graph: Graph;
+  /** What {@link retrace} compares with. */
+  readonly trace: Trace;
+}
+
+/** Captures a step. tfjs is left as it was found, also when the step is refused. */
 export function capture(
   step: Step,
   state: HostTensors,
   inputs: readonly ResolvedInput[],
   target: LoweringTarget,
-): Graph {
+): Captured {
   registerRecorderKernels(target);
   const first = trace(step, state, inputs, target);
   compareTraces(first, trace(step, state, inputs, target));
+  return { graph: graphOf(first), trace: withoutSites(first) };
+}
+
+/** Captures a step again. Throws "changing-constant" or "changing-structure" where it is no longer what it was. */
+export function retrace(
+  before: Trace,
+  step: Step,
+  state: HostTensors,
+  inputs: readonly ResolvedInput[],
+  target: LoweringTarget,
+): void {
+  compareTraces(before, trace(step, state, inputs, target));
+}
+
+/** A call site holds on to every function on the stack and to what those hold on to. */
+const withoutSites = ({ inputs, outputs, events }: Trace): Trace => ({
+  inputs,
+  outputs,
+  events: events.map((event) =>
+    event.kind === "kernel"
+      ? { kind: "kernel", node: { ...event.node, site: undefined } }
+      : { kind: "literal", recorded: { ...event.recorded, site: undefined } },
+  ),
+});
+
+function graphOf(first: Trace): Graph {
   const literals = new Map<Value, Literal>();
   for (const event of first.events)
     if (event.kind === "literal") literals.set(event.recorded.value, event.recorded.literal);

@@ -1,6 +1,7 @@
 /** Two traces of one step must be the same, or a number that the graph would freeze is not constant. */
 import { engineError } from "../engine-error.js";
 import type { GraphNode, Value } from "../graph/graph.js";
+import type { CallSite } from "./call-site.js";
 import type { Trace } from "./capture.js";
 import type { RecordedLiteral } from "./recorder.js";
 
@@ -20,8 +21,7 @@ export function compareTraces(first: Trace, second: Trace): void {
       compareNodes(a.node, b.node, partner);
       a.node.outputs.forEach((value, k) => pair(value, b.node.outputs[k]!));
     } else {
-      const at = (b ?? a)!;
-      const site = at.kind === "kernel" ? at.node.site : at.recorded.site;
+      const site = siteOf(b) ?? siteOf(a) ?? siteOf(second.events.at(-1));
       throw changed(
         "changing-structure",
         `other operations (${nameOf(a)}, then ${nameOf(b)})`,
@@ -44,17 +44,20 @@ export function compareTraces(first: Trace, second: Trace): void {
 
 type Event = Trace["events"][number];
 
+const siteOf = (event: Event | undefined) =>
+  event?.kind === "kernel" ? event.node.site : event?.recorded.site;
+
 const nameOf = (event: Event | undefined): string =>
   event === undefined ? "nothing" : event.kind === "kernel" ? event.node.op : "a constant";
 
 function changed(
   code: "changing-constant" | "changing-structure",
   what: string,
-  site: unknown,
+  site: CallSite | undefined,
 ): Error {
   return engineError(
     code,
-    `The step has ${what} from one trace to the next, at ${String(site)}; a compiled step freezes every number it sees, so pass what changes in as an input.`,
+    `The step has ${what} from one trace to the next, at ${String(site ?? "an unknown line")}; a compiled step freezes every number it sees, so pass what changes in as an input.`,
   );
 }
 

@@ -24,7 +24,7 @@ export const recorderName = ({ engine }: LoweringTarget): string => `lejepa-capt
 export interface RecordedLiteral {
   readonly value: Value;
   readonly literal: Literal;
-  readonly site: CallSite;
+  readonly site: CallSite | undefined;
 }
 
 /** What happened, in order. */

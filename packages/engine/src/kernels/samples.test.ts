@@ -4,6 +4,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEagerEngine } from "../eager-engine.js";
 import { createOnnxEngine } from "../onnx-engine.js";
+import { createTensorFlowEngine } from "../tensorflow-engine.js";
+import { needs } from "../../../../tools/backends.js";
+import { namedBackends } from "../../../../tools/backend-names.mjs";
 import type { Engine, InputValue, Step } from "../engine.js";
 import { compositeSamples } from "./composite-samples.js";
 import { samples, type Sample, type SampleInput } from "./samples.js";
@@ -12,15 +15,19 @@ import { loweringTable } from "./table.js";
 let eager: Engine;
 let onnx: Engine;
 let gathered: Engine;
+let tensorflow: Engine | undefined;
 beforeAll(async () => {
   eager = await createEagerEngine("cpu");
   onnx = await createOnnxEngine({ threads: 1 });
   gathered = await createOnnxEngine({ threads: 1, convolution: "gathered" });
+  if (namedBackends.includes("tensorflow"))
+    tensorflow = await createTensorFlowEngine({ thread: "main" });
 });
 afterAll(async () => {
   await eager.dispose();
   await onnx.dispose();
   await gathered.dispose();
+  await tensorflow?.dispose();
 });
 
 /** Numbers spread over the range without pattern or repetition: multiples of the golden ratio. */
@@ -115,6 +122,14 @@ describe("without the blocked layout convolutions and pooling give the same", ()
   for (const kernel of Object.keys(samples).filter((name) => /Conv2d|Conv2D|Pool/.test(name)))
     test.each(samples[kernel]!)(`${kernel}: $title`, async (sample) => {
       await compare(kernel, sample, gathered);
+    });
+});
+
+describe("each kernel gives on TensorFlow what tfjs's cpu backend gives", () => {
+  for (const [kernel, rows] of Object.entries(samples))
+    test.for(rows)(`${kernel}: $title`, async (sample, context) => {
+      needs("tensorflow", context);
+      await compare(kernel, sample, tensorflow!);
     });
 });
 

@@ -50,7 +50,7 @@ function graphOf(
     });
     return after(next, given);
   };
-  return capture(step, state, inputs, onnxTarget);
+  return capture(step, state, inputs, onnxTarget).graph;
 }
 
 const updates = ({ nodes }: Graph): number[] =>
@@ -135,6 +135,6 @@ test("updates by other scalars stay apart", () => {
   };
   const tensor = { shape: [3], data: Float32Array.of(1, 2, 3) };
   const state = { a: tensor, b: tensor, c: tensor, d: tensor };
-  const graph = capture(step, state, inputs, onnxTarget);
+  const { graph } = capture(step, state, inputs, onnxTarget);
   expect(updates(runPasses(graph, [flatUpdates]))).toEqual([6, 6]);
 });

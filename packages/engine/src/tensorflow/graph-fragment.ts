@@ -1,10 +1,11 @@
 /** The part of a TensorFlow graph that one entry of a program is. Parts of several entries laid end to end, behind the
  *  variables that they share, are the graph of the program. */
 import { port } from "../capture/port.js";
-import type { DType, Graph, Literal, Value } from "../graph/graph.js";
+import { sizeOf, type DType, type Graph, type GraphNode } from "../graph/graph.js";
+import type { Literal, Value } from "../graph/graph.js";
 import type { ModelPorts } from "../session-host.js";
 import { attribute, type Attribute } from "./attribute.js";
-import { writeNode } from "./operators.js";
+import { tensorflow, writeNode } from "./operators.js";
 import { graphMessage } from "./saved-model-messages.js";
 
 /** Names of the nodes that a host feeds and fetches. State, inputs and outputs go by number, since TensorFlow restricts
@@ -35,8 +36,30 @@ export const message = (
   attr: NodeMessage["attr"],
 ): NodeMessage => ({ name, op, input, attr });
 
-/** Nodes that hand on the memory of their first operand. */
-const aliases = new Set(["Reshape", "Identity", "Transpose", "Expand", "Slice", "Split"]);
+/** Operators whose result is memory of its own whatever TensorFlow simplifies. All others may hand on that of an operand
+ *  of the same size, if not as they stand, then once TensorFlow has found that they change nothing: -(-x), x + (y - y). */
+const makesItsOwn = new Set([
+  ...["MatMul", "FusedMatMul", "Gemm", "Einsum", "Softmax", "CumSum", "TopK", "ScatterElements"],
+  ...[
+    "Gather",
+    "GatherND",
+    "Exp",
+    "Log",
+    "Erf",
+    "Tanh",
+    "Sigmoid",
+    "Softplus",
+    "Sqrt",
+    "Sin",
+    "Cos",
+  ],
+]);
+
+/** Whether a result may lie in the memory of one of the values. */
+const mayHandOn = ({ op, domain, inputs }: GraphNode, output: Value, of: ReadonlySet<Value>) =>
+  domain !== tensorflow &&
+  !makesItsOwn.has(op) &&
+  inputs.some((input) => input && of.has(input) && sizeOf(output.shape) <= sizeOf(input.shape));
 
 /** Asks XLA to compile a node together with its neighbours, as `tf.xla.experimental.jit_scope` does. */
 const compiled = { _XlaCompile: attribute.bool(true) };
@@ -85,7 +108,6 @@ export function graphFragment(
   };
 
   const fed = new Set<Value>();
-  const readNames: string[] = [];
   for (const { name, value } of graph.inputs) {
     const at = reads.findIndex((each) => port.state(each) === name);
     if (at >= 0) {
@@ -95,7 +117,6 @@ export function graphFragment(
         value,
         add(read, "ReadVariableOp", [nodeName.variable(variable)], { dtype: type(value.dtype) }),
       );
-      readNames.push(read);
       continue;
     }
     const index = [...inputs.map(port.input), ...takes].indexOf(name);
@@ -132,11 +153,16 @@ export function graphFragment(
     );
     const list = typeof results === "string" ? [results] : results;
     node.outputs.forEach((output, i) => names.set(output, list[i]!));
-    if (aliases.has(node.op) && fed.has(node.inputs[0]!))
-      for (const output of node.outputs) fed.add(output);
+    for (const output of node.outputs) if (mayHandOn(node, output, fed)) fed.add(output);
   }
 
   const made = (name: string): Value => graph.outputs.find((each) => each.name === name)!.value;
+  const fetched = [...outputs.map(port.output), ...keeps];
+  // Nothing is assigned before everything is computed: a run that fails leaves the state as it was.
+  const computed = [...writes.map(port.nextState), ...fetched]
+    .map(made)
+    .map((value) => `^${nameOf(value).replace(/:\d+$/, "")}`);
+  const commit = add(`${entry}/commit`, "NoOp", [...new Set(computed)], {});
   const assigned = writes.map((name) => {
     const value = made(port.nextState(name));
     const variable = state.indexOf(name);
@@ -147,12 +173,11 @@ export function graphFragment(
     return add(
       `${entry}/assign/${variable}`,
       "AssignVariableOp",
-      [nodeName.variable(variable), next, ...readNames.map((read) => `^${read}`)],
+      [nodeName.variable(variable), next, `^${commit}`],
       { dtype: type(value.dtype) },
     );
   });
   const after = assigned.map((name) => `^${name}`);
-  const fetched = [...outputs.map(port.output), ...keeps];
   fetched.forEach((name, index) => {
     const value = made(name);
     // Results are read at once; what is kept outlives the caller's memory.

@@ -39,10 +39,14 @@ const logical =
   (_node, inputs, w) =>
     w.node(op, inputs, {});
 
+/** A list of lengths, axes or bounds. On a GPU those of int32 stay in the host's memory, where operators want them; those of
+ *  int64 would be constants of the device, fetched back for each use. */
 const list = (w: NodeWriter, values: readonly number[]): string =>
-  w.constant({ dense: values }, [values.length], "int64");
+  w.constant({ dense: values }, [values.length], "int32");
 
-const int64 = type("int64");
+const axisOf = (w: NodeWriter, axis: number): string => w.constant({ uniform: axis }, [], "int32");
+
+const [int32, int64] = [type("int32"), type("int64")];
 
 /** The numbers of a shape, of axes or of bounds, which lowerings always write down. */
 function numbers(w: NodeWriter, { op, inputs }: GraphNode, operand: number): readonly number[] {
@@ -53,18 +57,18 @@ function numbers(w: NodeWriter, { op, inputs }: GraphNode, operand: number): rea
 
 const reduction =
   (op: string): Operator =>
-  (node, [x, axes], w) =>
-    w.node(op, [x!, axes!], {
+  (node, [x], w) =>
+    w.node(op, [x!, list(w, numbers(w, node, 1))], {
       ...T(node),
-      Tidx: int64,
+      Tidx: int32,
       keep_dims: bool(node.attributes.keepdims === 1),
     });
 
 const extremePlace =
   (op: string): Operator =>
   (node, [x], w) => {
-    const axis = w.constant({ uniform: node.attributes.axis as number }, [], "int32");
-    return w.node(op, [x!, axis], { ...T(node), Tidx: type("int32"), output_type: int64 });
+    const axis = axisOf(w, node.attributes.axis as number);
+    return w.node(op, [x!, axis], { ...T(node), Tidx: int32, output_type: int64 });
   };
 
 /** Swaps an axis with the last one, runs `body` there, and swaps back. */
@@ -81,7 +85,7 @@ function onLastAxis(
     i === axis ? rank - 1 : i === rank - 1 ? axis : i,
   );
   const swap = (value: string): string =>
-    w.node("Transpose", [value, list(w, perm)], { ...T(node), Tperm: int64 });
+    w.node("Transpose", [value, list(w, perm)], { ...T(node), Tperm: int32 });
   return swap(body(swap(x)));
 }
 
@@ -113,16 +117,16 @@ const operators: Readonly<Record<string, Operator>> = {
   Ceil: named("Ceil"),
   Clip: named("ClipByValue"),
   Concat: (node, inputs, w) => {
-    const axis = w.constant({ uniform: node.attributes.axis as number }, [], "int32");
-    const attributes = { ...T(node), N: int(inputs.length), Tidx: type("int32") };
+    const axis = axisOf(w, node.attributes.axis as number);
+    const attributes = { ...T(node), N: int(inputs.length), Tidx: int32 };
     return w.node("ConcatV2", [...inputs, axis], attributes);
   },
   Cos: named("Cos"),
   Cosh: named("Cosh"),
-  CumSum: (node, inputs, w) =>
-    w.node("Cumsum", inputs, {
+  CumSum: (node, [x], w) =>
+    w.node("Cumsum", [x!, axisOf(w, numbers(w, node, 1)[0]!)], {
       ...T(node),
-      Tidx: int64,
+      Tidx: int32,
       exclusive: bool(node.attributes.exclusive === 1),
       reverse: bool(node.attributes.reverse === 1),
     }),
@@ -138,16 +142,17 @@ const operators: Readonly<Record<string, Operator>> = {
   Equal: named("Equal"),
   Erf: named("Erf"),
   Exp: named("Exp"),
-  Expand: (node, [x, shape], w) => w.node("BroadcastTo", [x!, shape!], { ...T(node), Tidx: int64 }),
+  Expand: (node, [x], w) =>
+    w.node("BroadcastTo", [x!, list(w, node.outputs[0]!.shape)], { ...T(node), Tidx: int32 }),
   Floor: named("Floor"),
   FusedMatMul: product,
   Gather: (node, [x, indices], w) => {
-    const axis = w.constant({ uniform: node.attributes.axis as number }, [], "int32");
+    const axis = axisOf(w, node.attributes.axis as number);
     return w.node("GatherV2", [x!, indices!, axis], {
       batch_dims: int(0),
       Tparams: type(node.inputs[0]!.dtype),
       Tindices: type(node.inputs[1]!.dtype),
-      Taxis: type("int32"),
+      Taxis: int32,
     });
   },
   GatherND: (node, inputs, w) =>
@@ -184,8 +189,8 @@ const operators: Readonly<Record<string, Operator>> = {
     const pads = numbers(w, node, 1);
     const rank = node.inputs[0]!.shape.length;
     const pairs = Array.from({ length: rank }, (_, i) => [pads[i]!, pads[i + rank]!]).flat();
-    const paddings = w.constant({ dense: pairs }, [rank, 2], "int64");
-    return w.node("PadV2", [x!, paddings, value!], { ...T(node), Tpaddings: int64 });
+    const paddings = w.constant({ dense: pairs }, [rank, 2], "int32");
+    return w.node("PadV2", [x!, paddings, value!], { ...T(node), Tpaddings: int32 });
   },
   Pow: named("Pow"),
   Reciprocal: named("Reciprocal"),
@@ -195,7 +200,8 @@ const operators: Readonly<Record<string, Operator>> = {
   ReduceProd: reduction("Prod"),
   ReduceSum: reduction("Sum"),
   Relu: named("Relu"),
-  Reshape: (node, inputs, w) => w.node("Reshape", inputs, { ...T(node), Tshape: int64 }),
+  Reshape: (node, [x], w) =>
+    w.node("Reshape", [x!, list(w, node.outputs[0]!.shape)], { ...T(node), Tshape: int32 }),
   Round: named("Round"),
   ScatterElements: scatterElements,
   Selu: named("Selu"),
@@ -209,29 +215,31 @@ const operators: Readonly<Record<string, Operator>> = {
       w.node("Softmax", [last], T(node)),
     ),
   Softplus: named("Softplus"),
-  Split: (node, [x, sizes], w) => {
-    const axis = w.constant({ uniform: node.attributes.axis as number }, [], "int32");
+  Split: (node, [x], w) => {
+    const axis = axisOf(w, node.attributes.axis as number);
     const parts = node.outputs.length;
-    const attributes = { ...T(node), num_split: int(parts), Tlen: int64 };
-    const first = w.node("SplitV", [x!, sizes!, axis], attributes);
+    const attributes = { ...T(node), num_split: int(parts), Tlen: int32 };
+    const sizes = list(w, numbers(w, node, 1));
+    const first = w.node("SplitV", [x!, sizes, axis], attributes);
     return Array.from({ length: parts }, (_, i) => (i === 0 ? first : `${first}:${i}`));
   },
   Sqrt: named("Sqrt"),
   Step: step,
   Sub: named("Sub"),
   Tanh: named("Tanh"),
-  Tile: (node, inputs, w) => w.node("Tile", inputs, { ...T(node), Tmultiples: int64 }),
+  Tile: (node, [x], w) =>
+    w.node("Tile", [x!, list(w, numbers(w, node, 1))], { ...T(node), Tmultiples: int32 }),
   TopK: (node, [x], w) => {
     const [k] = numbers(w, node, 1);
     const count = w.constant({ uniform: k! }, [], "int32");
     const values = w.node("TopKV2", [x!, count], { ...T(node), sorted: bool(true) });
-    const cast = { SrcT: type("int32"), DstT: int64 };
+    const cast = { SrcT: int32, DstT: int64 };
     return [values, w.node("Cast", [`${values}:1`], cast)];
   },
   Transpose: (node, [x], w) =>
     w.node("Transpose", [x!, list(w, node.attributes.perm as number[])], {
       ...T(node),
-      Tperm: int64,
+      Tperm: int32,
     }),
   Where: (node, inputs, w) => w.node("SelectV2", inputs, { T: type(node.inputs[1]!.dtype) }),
   // Of truth values alone.
@@ -256,7 +264,7 @@ function scatterElements(node: GraphNode, operands: readonly string[], w: NodeWr
   const inner = sizeOf(target.shape.slice(1));
   const index = { T: type(places.dtype) };
   const flat = (x: string, shape: readonly number[], T: Attribute): string =>
-    w.node("Reshape", [x, list(w, shape)], { T, Tshape: int64 });
+    w.node("Reshape", [x, list(w, shape)], { T, Tshape: int32 });
   const columns = Array.from({ length: count }, (_, i) => i % inner);
   const rows = w.node(
     "Mul",
@@ -294,11 +302,11 @@ function slice(node: GraphNode, [x]: readonly string[], w: NodeWriter): string {
   if (stride.every((step) => step === 1))
     return w.node("Slice", [x!, list(w, begin), list(w, node.outputs[0]!.shape)], {
       ...T(node),
-      Index: int64,
+      Index: int32,
     });
   return w.node("StridedSlice", [x!, list(w, begin), list(w, end), list(w, stride)], {
     ...T(node),
-    Index: int64,
+    Index: int32,
     begin_mask: int(0),
     end_mask: int(throughFirst),
     ellipsis_mask: int(0),

@@ -1,50 +1,30 @@
 /** A tfjs backend for tests: it records like a capture, and a read runs what was recorded. The graph up to the
- *  tensor that is read is lowered, passes included, and run by onnxruntime. Arrays that the caller made are inputs of
- *  that graph, single numbers are constants in it: both as in a training step. */
+ *  tensor that is read is lowered, passes included, and run by the engine's own runtime. Arrays that the caller made are
+ *  inputs of that graph, single numbers are constants in it: both as in a training step. */
 import type { BackendValues, DataType, TensorInfo } from "@tensorflow/tfjs-core";
-import { createRequire } from "node:module";
-import { Tensor, type InferenceSession } from "onnxruntime-node";
 import { CallSite } from "../../src/capture/call-site.js";
+import { port } from "../../src/capture/port.js";
 import { Recorder } from "../../src/capture/recorder.js";
 import { sizeOf, type Graph, type GraphNode, type Port } from "../../src/graph/graph.js";
 import type { DType, Literal, Value } from "../../src/graph/graph.js";
-import { onnxTarget } from "../../src/kernels/table.js";
-import { OnnxBuilder } from "../../src/onnx/builder.js";
-import { encode } from "../../src/onnx/encode.js";
-import { compileGraph, onnxPasses, rewriteCaptured } from "../../src/passes/run-passes.js";
+import type { LoweringTarget } from "../../src/lower.js";
 
-/** What onnxruntime-node's promises wrap: native calls that return when they are done. tfjs's synchronous reads need
- *  them. */
-interface NativeSession {
-  loadModel(
-    buffer: ArrayBufferLike,
-    byteOffset: number,
-    byteLength: number,
-    options: InferenceSession.SessionOptions,
-  ): void;
-  run(
-    feeds: Readonly<Record<string, Tensor>>,
-    fetches: Readonly<Record<string, null>>,
-    options: object,
-  ): Record<string, Tensor>;
-  dispose(): void;
+/** What a graph is fed for one of its inputs. */
+export interface GraphFeed {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly data: Float32Array | Int32Array | Uint8Array;
 }
 
-const { binding, initOrt } = createRequire(import.meta.url)("onnxruntime-node/dist/binding.js") as {
-  binding: { InferenceSession: new () => NativeSession };
-  initOrt: () => void;
-};
-
-const sessionOptions: InferenceSession.SessionOptions = {
-  executionProviders: ["cpu"],
-  graphOptimizationLevel: "basic",
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  // The cases that fail say so themselves.
-  logSeverityLevel: 4,
-};
-
-const output = "output/y";
+/** What lowers and runs graphs: one for each engine. It runs them at once, as tfjs's synchronous reads need it. */
+export interface GraphRunner {
+  readonly target: LoweringTarget;
+  /** From the captured graph to the one that runs. */
+  lower(captured: Graph): Graph;
+  /** The only output of a lowered graph. */
+  run(graph: Graph, feeds: readonly GraphFeed[]): ArrayLike<number>;
+}
 
 export class MaterialiseBackend extends Recorder {
   // Where a value comes from is known for as long as the value is.
@@ -53,9 +33,8 @@ export class MaterialiseBackend extends Recorder {
   #asked = new Set<string>();
   #madeText = false;
 
-  /** @param blockSize Channels in a block of the blocked layout, where it is to be used. */
-  constructor(private readonly blockSize: number | undefined) {
-    super(onnxTarget);
+  constructor(private readonly runner: GraphRunner) {
+    super(runner.target);
   }
 
   /** Forgets what was asked for so far. */
@@ -106,30 +85,14 @@ export class MaterialiseBackend extends Recorder {
 
   #run(target: Value): ArrayLike<number> {
     const { graph, feeds } = this.#graphOf(target);
-    const model = encode(
-      withOwnType(
-        compileGraph(
-          rewriteCaptured(graph),
-          onnxTarget,
-          onnxPasses(this.blockSize),
-          new OnnxBuilder(this.blockSize),
-        ),
-      ),
-    );
-    initOrt();
-    const session = new binding.InferenceSession();
-    session.loadModel(model.buffer, model.byteOffset, model.byteLength, sessionOptions);
-    const results = session.run(feeds, { [output]: null }, {});
-    const data = (results[output]!.data as Float32Array | Int32Array).slice();
-    session.dispose();
-    return data;
+    return this.runner.run(withOwnType(this.runner.lower(graph)), feeds);
   }
 
   /** What `target` is computed from, operands first. */
-  #graphOf(target: Value): { graph: Graph; feeds: Record<string, Tensor> } {
+  #graphOf(target: Value): { graph: Graph; feeds: GraphFeed[] } {
     const nodes = new Set<GraphNode>();
     const inputs: Port[] = [];
-    const feeds: Record<string, Tensor> = {};
+    const feeds: GraphFeed[] = [];
     const literals = new Map<Value, Literal>();
     const seen = new Set<Value>();
     const visit = (value: Value): void => {
@@ -146,13 +109,13 @@ export class MaterialiseBackend extends Recorder {
         literals.set(value, literal);
         return;
       }
-      const name = `input/${inputs.length}`;
-      inputs.push({ name, value });
-      const data = arrayOf(literal, sizeOf(value.shape), value.dtype);
-      feeds[name] = new Tensor(value.dtype as "float32", data as Float32Array, value.shape);
+      const { shape, dtype } = value;
+      const name = String(inputs.length);
+      inputs.push({ name: port.input(name), value });
+      feeds.push({ name, shape, dtype, data: arrayOf(literal, sizeOf(shape), dtype) });
     };
     visit(target);
-    const outputs = [{ name: output, value: target }];
+    const outputs = [{ name: port.output("y"), value: target }];
     return {
       graph: { stage: "captured", inputs, outputs, literals, nodes: [...nodes] },
       feeds,
@@ -170,7 +133,7 @@ function withOwnType(graph: Graph): Graph {
   return { ...graph, outputs };
 }
 
-/** The typed array that tfjs and onnxruntime both hold values of a type in. */
+/** The typed array that tfjs and the runtimes hold values of a type in. */
 function asType(dtype: DType, values: ArrayLike<number>) {
   if (dtype === "int32") return Int32Array.from(values);
   return dtype === "bool" ? Uint8Array.from(values) : Float32Array.from(values);

@@ -1,13 +1,11 @@
-/** tfjs-core's own test cases, run on the lowering of this engine. */
+/** tfjs-core's own test cases, run on the lowering of an engine. */
 import "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Recorder } from "../../src/capture/recorder.js";
 import { loweringTable } from "../../src/kernels/table.js";
-import { probeBlockSize } from "../../src/onnx/block-size.js";
-import { loadOnnxRuntime } from "../../src/onnx-engine.js";
 import { runTestFiles } from "./bundle.js";
 import { collectingJasmine, type Jasmine, type JasmineCase } from "./jasmine.js";
-import { MaterialiseBackend } from "./materialise-backend.js";
+import { MaterialiseBackend, type GraphRunner } from "./materialise-backend.js";
 
 export const backendName = "lejepa-materialise";
 
@@ -40,16 +38,14 @@ export interface TfjsSuite {
   readonly rules: Readonly<Record<Gradients, ReadonlySet<string>>>;
 }
 
-/** Whether the engine has a lowering for a kernel. */
-export const isLowered = (kernel: string): boolean => typeof loweringTable[kernel] === "function";
-
-/** Every case of tfjs-core about operations, gradients, optimisers and tensors. For the life of the process. */
-export async function tfjsSuite(): Promise<TfjsSuite> {
+/** Every case of tfjs-core about operations, gradients, optimisers and tensors, for one engine. For the life of the
+ *  process. */
+export async function tfjsSuite(runner: GraphRunner): Promise<TfjsSuite> {
+  const { table } = runner.target;
+  const isLowered = (kernel: string): boolean => typeof table[kernel] === "function";
   let backend: MaterialiseBackend | undefined;
-  // As the engine chooses by default; convolutions without blocks are compared in samples.test.ts.
-  const blockSize = await probeBlockSize(await loadOnnxRuntime());
-  tf.registerBackend(backendName, () => (backend = new MaterialiseBackend(blockSize)), 0);
-  for (const kernelName of Object.keys(loweringTable))
+  tf.registerBackend(backendName, () => (backend = new MaterialiseBackend(runner)), 0);
+  for (const kernelName of Object.keys(table))
     tf.registerKernel({
       kernelName,
       backendName,

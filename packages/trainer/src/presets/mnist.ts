@@ -33,5 +33,6 @@ export const mnistPreset: Omit<TrainConfig, "source"> = {
   processes: 1,
   workers: 1,
   checkpointEvery: 200,
+  retraceEvery: 0,
   probe: false,
 };
