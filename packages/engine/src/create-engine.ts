@@ -47,6 +47,11 @@ export async function createEngine(
   name: EngineName | "auto" = "auto",
   options: EngineOptions = {},
 ): Promise<Engine> {
+  if (options.precision === "bfloat16" && (name === "onnx" || name === "eager"))
+    throw engineError(
+      "bad-option",
+      `The ${name} engine computes in float32 only; leave precision: "bfloat16" out, or take the "tensorflow" engine.`,
+    );
   switch (name) {
     case "onnx":
       return createOnnxEngine(options);

@@ -129,6 +129,12 @@ describe("the options of the tensorflow engine", () => {
       expect(distance(compiled[name]!.data, data), name).toBeLessThan(1e-4);
   });
 
+  test.for(["onnx", "eager"] as const)("bfloat16 is refused by the %s engine", async (name) => {
+    await expect(createEngine(name, { precision: "bfloat16" })).rejects.toMatchObject({
+      code: "bad-option",
+    });
+  });
+
   test.for([
     [{ precision: "float16" }, /precision should be "float32" or "bfloat16"/],
     [{ xla: "yes" }, /xla should be true or false/],

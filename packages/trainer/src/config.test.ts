@@ -28,6 +28,7 @@ const defaults: Omit<TrainConfig, "source"> = {
   workers: 1,
   checkpointEvery: 100,
   retraceEvery: 0,
+  precision: "float32",
   probe: false,
 };
 

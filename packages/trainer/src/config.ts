@@ -57,6 +57,9 @@ export interface TrainConfig {
   /** Processes that share the images of every batch, each with an engine of its own; threads of one process. What is
    *  computed is the same up to rounding. */
   readonly processes: number;
+  /** Of the products in the network's layers: "float32", or on the tensorflow engine "bfloat16"; weights, their updates,
+   *  normalisations, the loss and SIGReg are float32 either way. */
+  readonly precision: "float32" | "bfloat16";
   /** Threads that make views beside the main one; 0 makes them in the main one. */
   readonly workers: number;
   /** Steps between checkpoints; the last step always writes one. */
@@ -121,6 +124,8 @@ const fields = {
   weightDecay: between(0, Infinity),
   seed: z.int({ error: "a whole number" }),
   engine: oneOf("auto", ...engineNames),
+  // Runs that were begun without it go on without it.
+  precision: oneOf("float32", "bfloat16").default("float32"),
   // Runs from before there were several have none.
   processes: whole(1).default(1),
   workers: whole(0),

@@ -19,6 +19,7 @@ async function start(): Promise<(call: RankCall) => Promise<RankReply>> {
   const step = stepOf(config, encoderOf(config), { rank, samples });
   const engine = await createEngine(name, {
     threads,
+    precision: config.precision,
     // This is a thread of its own already.
     thread: "main",
     processes: joinThreadGroup(group, rank),

@@ -230,7 +230,9 @@ class Session {
     const initial = step.initialState(config.seed);
     const checkpoint = stored && (await readCheckpoint(folder, encoder));
     if (checkpoint !== undefined) checkState(folder, config.seed, checkpoint, initial);
-    const engine = (this.#engine = await createEngine(config.engine));
+    const engine = (this.#engine = await createEngine(config.engine, {
+      precision: config.precision,
+    }));
     return {
       config,
       encoder,

@@ -67,6 +67,12 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
       `processes that share the images of every step; the losses stay the same ${preset("processes")}`,
       atLeast1,
     )
+    .addOption(
+      new Option(
+        "--precision <name>",
+        `of the products in layers; bfloat16 on the tensorflow engine ${preset("precision")}`,
+      ).choices(["float32", "bfloat16"]),
+    )
     .option(
       "--workers <n>",
       `threads that make views; 0 makes them in between ${preset("workers")}`,
@@ -131,7 +137,9 @@ type NumericKey = {
 }[keyof typeof mnistPreset];
 
 /** How the help shows the default of an option. */
-function preset(key: "encoder" | "engine" | "integration" | "rule" | NumericKey): string {
+function preset(
+  key: "encoder" | "engine" | "precision" | "integration" | "rule" | NumericKey,
+): string {
   return `(default: ${mnistPreset[key]})`;
 }
 

@@ -34,5 +34,6 @@ export const mnistPreset: Omit<TrainConfig, "source"> = {
   workers: 1,
   checkpointEvery: 200,
   retraceEvery: 0,
+  precision: "float32",
   probe: false,
 };
