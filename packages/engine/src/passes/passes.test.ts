@@ -484,6 +484,17 @@ const cases: readonly Case[] = [
     after: ["Slice"],
   },
   {
+    title: "all parts of a split, joined in order, are the whole; in another order they stay",
+    pass: identities,
+    build: (g, x) => {
+      const [a, b] = g.split(x, [1, 2], 1) as [Value, Value];
+      const parts = g.split(g.concat([a, b], 1), [2, 1], 1) as [Value, Value];
+      return g.concat([parts[1], parts[0]], 1);
+    },
+    before: ["Split", "Concat", "Split", "Concat"],
+    after: ["Split", "Split", "Concat"],
+  },
+  {
     title: "arithmetic on uniform constants is done once",
     pass: uniformConstants,
     build: (g, x) => {

@@ -109,7 +109,7 @@ export class MaterialiseBackend extends Recorder {
     const model = encode(
       withOwnType(
         compileGraph(
-          rewriteCaptured(graph),
+          rewriteCaptured(graph, "packed"),
           onnxTarget,
           onnxPasses(this.blockSize),
           new OnnxBuilder(this.blockSize),
