@@ -182,6 +182,29 @@ const cases: readonly Case[] = [
     after: ["ReorderInput", "Reshape", "Gemm", "Reshape", "ReduceSum", "Reshape"],
   },
   {
+    title: "sums over all positions of a product are a convolution by the other factor",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x));
+      const product = g.mul(h, g.unary("Relu", h));
+      return g.gemm(g.uniform(0.5, [1, 12]), g.reshape(product, [12, 32]));
+    },
+    before: ["ReorderInput", "ReorderOutput", "Relu", "Mul", "Reshape", "Gemm"],
+    after: ["ReorderInput", "Relu", "Reshape", "Reshape", "Conv", "Reshape", "Gemm"],
+  },
+  {
+    title: "sums over all positions of a batch times a number stay sums",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const product = g.mul(fromBlocked(g, toBlocked(g, x)), g.uniform(3, []));
+      return g.gemm(g.uniform(0.5, [1, 12]), g.reshape(product, [12, 32]));
+    },
+    before: ["ReorderInput", "ReorderOutput", "Mul", "Reshape", "Gemm"],
+    after: ["ReorderInput", "Mul", "Reshape", "Gemm", "Reshape", "ReduceSum", "Reshape"],
+  },
+  {
     title: "the mean image is one, and goes on into a convolution",
     pass: layout,
     shape: images,
