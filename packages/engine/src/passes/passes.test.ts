@@ -593,6 +593,14 @@ const cases: readonly Case[] = [
     after: ["Reshape", "Gather", "Reshape", "Slice"],
   },
   {
+    title: "very many rows are gathered by places that are the sum of two lists",
+    pass: gatheredRows,
+    shape: [128, 8, 160, 16],
+    build: (g, x) => g.slice(g.transpose(x, [2, 0, 1, 3]), [3, 70, 0, 0], [5, 72, 8, 16]),
+    before: ["Transpose", "Slice"],
+    after: ["Reshape", "Reshape", "Add", "Reshape", "Gather", "Reshape", "Slice"],
+  },
+  {
     title:
       "short rows, elements within rows and what a product can read as it lies stay transposed",
     pass: gatheredRows,
