@@ -4,6 +4,7 @@ import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
 import type { Graph } from "./graph/graph.js";
 import type { LoweringTarget } from "./lower.js";
+import { slotsOf, withPacks, type Pack } from "./packed-state.js";
 import { rewriteCaptured } from "./passes/run-passes.js";
 import { segmentsOf, type Segment } from "./passes/segments.js";
 import type { ProcessGroup } from "./processes/process-group.js";
@@ -12,6 +13,8 @@ import type { ModelPorts } from "./session-host.js";
 
 /** How an engine makes a model of a captured step. */
 export interface ModelMaker extends LoweringTarget {
+  /** How the host keeps small tensors of the state: several in one array, or each in its own. */
+  readonly smallState: "packed" | "apart";
   /** The graph that runs, of a rewritten captured graph. */
   readonly lower: (captured: Graph) => Graph;
   /** What the host opens. `state` and `inputs` name everything that is fed, in order. */
@@ -36,67 +39,87 @@ export interface Part {
   readonly averages: readonly string[];
 }
 
-/** The models of an entry that was captured as `graph`, in the order in which they run; it is called `name` within its program. */
-export function partsOf(
+/** A part as lowered: what it is of, and its graph without the state that it leaves alone among the outputs. */
+export interface LoweredPart {
+  /** What it is called within its program. */
+  readonly name: string;
+  readonly segment: Segment;
+  readonly inputs: readonly string[];
+  readonly graph: Graph;
+}
+
+/** The graphs of an entry that was captured as `graph`, in the order in which they run; it is called `name` within its program. */
+export function loweredParts(
   maker: ModelMaker,
   entry: ResolvedEntry,
   name: string,
   state: HostTensors,
   graph: Graph,
-): Part[] {
-  const captured = rewriteCaptured(graph);
+): LoweredPart[] {
+  const captured = rewriteCaptured(graph, maker.smallState);
   const segments = segmentsOf(captured);
   const [only, ...others] = segments as [Segment, ...Segment[]];
   if (others.length === 0) {
     const declared = entry.inputs.map((each) => each.name);
-    return [partOf(maker, entry, name, state, only, declared)];
+    return [loweredPart(maker, entry, name, state, only, declared)];
   }
   if (maker.processes === undefined) throw noProcesses(captured);
   return segments.map((segment, i) => {
     const used = segment.graph.inputs.flatMap((each) =>
       port.isInput(each.name) ? [port.inputName(each.name)] : [],
     );
-    return partOf(maker, entry, `${name}-${i}`, state, segment, used);
+    return loweredPart(maker, entry, `${name}-${i}`, state, segment, used);
   });
 }
 
-/** One model without the state that it leaves alone, so that such state is neither fed nor copied. */
-function partOf(
+function loweredPart(
   maker: ModelMaker,
   { name: stepName }: ResolvedEntry,
   name: string,
   state: HostTensors,
-  { graph: captured, takes, keeps, drops, averages }: Segment,
+  segment: Segment,
   inputs: readonly string[],
-): Part {
-  const whole = maker.lower(captured);
-  const valueOf = (ports: Graph["inputs"], wanted: string) =>
-    ports.find((candidate) => candidate.name === wanted)?.value;
+): LoweredPart {
+  const whole = maker.lower(segment.graph);
   const writes = Object.keys(state).filter((key) => {
     const next = valueOf(whole.outputs, port.nextState(key));
     return next !== undefined && next !== valueOf(whole.inputs, port.state(key));
   });
-  const made = new Set([...writes.map(port.nextState), ...keeps]);
+  const made = new Set([...writes.map(port.nextState), ...segment.keeps]);
   const outputs = whole.outputs.filter((each) => made.has(each.name) || port.isOutput(each.name));
   if (outputs.length === 0)
     throw engineError(
       "bad-step",
       `The ${stepName === "step" ? "step" : `step "${stepName}"`} computes nothing: it returns its state unchanged and no outputs.`,
     );
+  return { name, segment, inputs, graph: { ...whole, outputs } };
+}
+
+/** The model of a lowered part between the arrays that the host keeps, without those that it does not need. */
+export function modelOf(
+  maker: ModelMaker,
+  { name, segment, inputs, graph: lowered }: LoweredPart,
+  state: HostTensors,
+  packs: readonly Pack[],
+): Part {
+  const { takes, keeps, drops, averages } = segment;
+  const whole = withPacks(lowered, packs, state);
+  const { outputs } = whole;
+  const slots = slotsOf(Object.keys(state), packs);
   const used = new Set([
     ...whole.nodes.flatMap((node) => node.inputs),
     ...outputs.map(({ value }) => value),
   ]);
-  const reads = Object.keys(state).filter((key) => {
+  const reads = slots.filter((key) => {
     const value = valueOf(whole.inputs, port.state(key));
     return value !== undefined && used.has(value);
   });
   const fed = new Set([...reads.map(port.state), ...inputs.map(port.input), ...takes]);
-  const graph = { ...whole, inputs: whole.inputs.filter((each) => fed.has(each.name)), outputs };
+  const graph = { ...whole, inputs: whole.inputs.filter((each) => fed.has(each.name)) };
   const ports: ModelPorts = {
     entry: name,
     reads,
-    writes,
+    writes: slots.filter((key) => valueOf(outputs, port.nextState(key)) !== undefined),
     outputs: outputs.flatMap((each) =>
       port.isOutput(each.name) ? [port.outputName(each.name)] : [],
     ),
@@ -104,9 +127,12 @@ function partOf(
     keeps,
     drops,
   };
-  const model = maker.encode(graph, ports, Object.keys(state), inputs);
+  const model = maker.encode(graph, ports, slots, inputs);
   return { graph, model, ports, inputs, averages };
 }
+
+const valueOf = (ports: Graph["inputs"], wanted: string) =>
+  ports.find((candidate) => candidate.name === wanted)?.value;
 
 function noProcesses({ nodes }: Graph): Error {
   const site = nodes.find(({ op }) => op === AllReduceMean)?.site;

@@ -69,6 +69,7 @@ export async function createOnnxEngine({
       {
         ...onnxTarget,
         lower: (captured) => compileGraph(captured, onnxTarget, passes, new OnnxBuilder(blockSize)),
+        smallState: "packed",
         encode,
         processes,
       },

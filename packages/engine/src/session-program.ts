@@ -10,9 +10,10 @@ import type {
   Explanation,
   InputValue,
 } from "./engine.js";
-import { partsOf, type ModelMaker, type Part } from "./entry-parts.js";
+import { loweredParts, modelOf, type ModelMaker, type Part } from "./entry-parts.js";
 import { explanation, placeholders, runsOf } from "./explain.js";
 import { sizeOf } from "./graph/graph.js";
+import { packed, planPacks, unpacked, type Pack } from "./packed-state.js";
 import { averageTogether } from "./processes/process-group.js";
 import { median } from "./profile.js";
 import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
@@ -60,30 +61,37 @@ async function compileProgram<Name extends string>(
   state: HostTensors,
   onDispose: () => void,
 ): Promise<SessionProgram<Name>> {
+  const lowered = entries.map((entry, i) => {
+    const start = performance.now();
+    const { graph, trace } = capture(entry.step, state, entry.inputs, maker);
+    const own = loweredParts(maker, entry, nameOf(i), state, graph);
+    return { entry, own, trace, milliseconds: performance.now() - start };
+  });
+  const graphs = lowered.flatMap(({ own }) => own.map(({ graph }) => graph));
+  const packs = maker.smallState === "packed" ? planPacks(graphs, Object.keys(state)) : [];
   const open: OpenEntry<Name>[] = [];
   const sessions: number[] = [];
   try {
-    for (const entry of entries) {
+    for (const { entry, own, trace, milliseconds } of lowered) {
       const start = performance.now();
       const parts: OpenEntry<Name>["parts"][number][] = [];
       let nodes = 0;
-      const captured = capture(entry.step, state, entry.inputs, maker);
-      for (const part of partsOf(maker, entry, nameOf(open.length), state, captured.graph)) {
-        const { graph, model, ports, inputs, averages } = part;
+      for (const part of own) {
+        const { graph, model, ports, inputs, averages } = modelOf(maker, part, state, packs);
         const session = await host.open(model, ports);
         sessions.push(session);
         parts.push({ session, inputs, averages });
         nodes += graph.nodes.length;
       }
-      const compileMilliseconds = performance.now() - start;
-      open.push({ ...entry, parts, trace: captured.trace, nodes, compileMilliseconds });
+      const compileMilliseconds = milliseconds + performance.now() - start;
+      open.push({ ...entry, parts, trace, nodes, compileMilliseconds });
     }
   } catch (error) {
     for (const session of sessions) await host.close(session);
     throw error;
   }
-  const resident = await host.createState(copyOf(state), sessions);
-  return new SessionProgram(host, maker, open, shapesOf(state), resident, onDispose);
+  const resident = await host.createState(packed(copyOf(state), packs), sessions);
+  return new SessionProgram(host, maker, open, shapesOf(state), packs, resident, onDispose);
 }
 
 /** What an entry is called within its program. */
@@ -110,6 +118,7 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
     private readonly maker: ModelMaker,
     private readonly open: readonly OpenEntry<Name>[],
     private readonly declared: HostTensors,
+    private readonly packs: readonly Pack[],
     private readonly state: number,
     private readonly onDispose: () => void,
   ) {
@@ -157,11 +166,11 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
     const runs = runsOf(options);
     const feeds = feedsOf(entry, options.inputs ?? placeholders(entry.inputs));
     const name = nameOf(this.open.indexOf(entry));
-    const captured = capture(entry.step, this.declared, entry.inputs, this.maker);
-    const [part, ...others] = partsOf(this.maker, entry, name, this.declared, captured.graph) as [
-      Part,
-      ...Part[],
-    ];
+    const { graph: captured } = capture(entry.step, this.declared, entry.inputs, this.maker);
+    const lowered = loweredParts(this.maker, entry, name, this.declared, captured);
+    const [part, ...others] = lowered.map((each) =>
+      modelOf(this.maker, each, this.declared, this.packs),
+    ) as [Part, ...Part[]];
     if (others.length > 0)
       throw engineError(
         "no-graph",
@@ -186,13 +195,15 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
   }
 
   readState(): Promise<HostTensors> {
-    return this.#inTurn(() => this.host.readState(this.state));
+    return this.#inTurn(async () =>
+      unpacked(await this.host.readState(this.state), this.packs, this.declared),
+    );
   }
 
   writeState(state: HostTensors): Promise<void> {
     return this.#inTurn(() => {
       checkState(state, this.declared);
-      return this.host.writeState(this.state, state);
+      return this.host.writeState(this.state, packed(state, this.packs));
     });
   }
 

@@ -62,6 +62,7 @@ export async function createTensorFlowEngine({
             tensorflowPasses,
             precision === "bfloat16" ? new MixedPrecisionBuilder() : undefined,
           ),
+        smallState: "apart",
         encode: (graph, ports, state, inputs) =>
           graphFragment(graph, ports, state, inputs, xla ? "xla" : "none"),
         processes,

@@ -1,6 +1,6 @@
 import "@tensorflow/tfjs-backend-cpu";
-import "@lejepa/ops";
 import { createEngine, type EngineName, type Step } from "@lejepa/engine";
+import { adamw } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { InferenceSession } from "onnxruntime-node";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -172,6 +172,56 @@ test("equal graphs are one session, freed with the last of them", async (context
   expect(release).toHaveBeenCalledOnce();
   await engine.compile(steps.embed, { state, inputs: spec.inputs.embed });
   expect(create).toHaveBeenCalledTimes(6);
+  await engine.dispose();
+});
+
+test("many small tensors are a few arrays between steps, and their own names outside", async (context) => {
+  needs("onnx", context);
+  const engine = await createEngine("onnx", { thread: "main" });
+  const create = vi.spyOn(InferenceSession, "create");
+  const [letters, length] = ["pmv", 4];
+  const names = [...letters].flatMap((letter) => Array.from({ length }, (_, i) => letter + i));
+  const state = Object.fromEntries(
+    names.map((name, i) => [name, { shape: [2, 1], data: Float32Array.of(i, i + 0.5) }]),
+  );
+  const constants = { beta1: 0.5, beta2: 0.5, epsilon: 1e-8, weightDecay: 0 };
+  const train: Step = (tensors, { x }) => {
+    const next = { ...tensors };
+    for (let i = 0; i < length; i++) {
+      const [parameter, mean, square] = [...letters].map((letter) => tensors[letter + i]!);
+      const slots = { parameter: parameter!, mean: mean!, square: square!, gradient: x! };
+      const one = tf.scalar(1);
+      const rates = { learningRate: one, correction1: one, correction2: one };
+      const updated = adamw({ ...slots, ...rates }, constants);
+      next[`p${i}`] = updated.parameter;
+      next[`m${i}`] = updated.mean;
+      next[`v${i}`] = updated.square;
+    }
+    return { state: next, outputs: {} };
+  };
+  const program = await engine.compile(
+    { train, embed: (state) => ({ state, outputs: { sum: tf.add(state.p0!, state.p3!) } }) },
+    { state, inputs: { train: { x: { shape: [2, 1] } }, embed: {} } },
+  );
+  const { train: training, embed } = program.entries;
+  const ports: number[][] = [];
+  for (const { value } of create.mock.results) {
+    const { inputNames, outputNames } = (await value) as InferenceSession;
+    ports.push([inputNames.length, outputNames.length]);
+  }
+  expect(ports).toEqual([
+    [3 + 1, 3],
+    [1, 1],
+  ]);
+  expect([...(await embed.run({})).sum!.data]).toEqual([3, 4]);
+  await training.run({ x: Float32Array.of(2, 0) });
+  const after = await program.readState();
+  expect(Object.keys(after)).toEqual(names);
+  expect(after.m1).toEqual({ shape: [2, 1], data: Float32Array.of(3.5, 2.75) });
+  expect(after.v3).toEqual({ shape: [2, 1], data: Float32Array.of(7.5, 5.75) });
+  await program.writeState(state);
+  expect(await program.readState()).toEqual(state);
+  expect([...(await embed.run({})).sum!.data]).toEqual([3, 4]);
   await engine.dispose();
 });
 

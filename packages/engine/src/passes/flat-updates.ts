@@ -1,11 +1,14 @@
 import { newValue, sizeOf, type Graph, type GraphNode, type Value } from "../graph/graph.js";
 import type { Pass } from "./rewrite-nodes.js";
 
-/** Elements of the largest tensor that is laid end to end with others. Measured on the updates of the ViT reference
- *  step: 1.99 ms apart, 1.87 with this limit, 2.10 with everything in one vector (607, 263 and 203 operations); keeping
- *  the vectors between steps, which would spare the copies, saves another 0.4 ms. Compiling takes 235 ms where it took
- *  282. */
-const largest = 4096;
+/** Elements of the largest tensor that is laid end to end with others: from there on copying it costs more than a dozen
+ *  operations more. Where the vectors are taken apart between steps every operand is copied twice: on the ViT reference
+ *  step the updates took 1.99 ms apart, 1.87 with that limit and 2.10 with everything in one vector. */
+const largest = { packed: 2 ** 16, apart: 4096 } as const;
+/** Elements of the longest vector, if it is of several tensors: operands of this size stay in a processor's second
+ *  cache. Of the ViT reference step at 64 images the whole took 9.4 to 10.0 ms with 2^14 to 2^18 here, 10.7 when only
+ *  tensors of up to 4,096 elements were laid end to end and the state was not kept so between steps. */
+const longest = 2 ** 16;
 
 const operands = ["parameter", "mean", "square", "gradient"] as const;
 const scalars = ["learningRate", "correction1", "correction2"] as const;
@@ -13,36 +16,47 @@ const scalars = ["learningRate", "correction1", "correction2"] as const;
 /** Optimiser updates of many small tensors become one over all of them laid end to end: an operation costs
  *  microseconds however little it computes, and an update is a dozen of them. Over tfjs kernels: before, one AdamW for
  *  each tensor; after, for each set of constants and scalars, Reshape and Concat of the operands, one AdamW, Split and
- *  Reshape of its results. Refused: tensors so large that copying costs more than operations do, updates whose results
- *  the step goes on to use, and an update that is alone in its constants and scalars. */
-export const flatUpdates: Pass = {
+ *  Reshape of its results. A vector that grows too long is followed by another. Refused: tensors so large that copying
+ *  costs more than operations do, updates whose results the step goes on to use, and an update that is alone in its
+ *  constants and scalars. */
+export const flatUpdates = (smallState: keyof typeof largest): Pass => ({
   name: "flat updates",
   run(graph) {
-    const groups = groupsOf(graph);
-    const members = new Set([...groups.values()].flat());
+    const groups = groupsOf(graph, largest[smallState]);
+    const members = new Set(groups.flat());
     const nodes = graph.nodes.flatMap((node) => {
       if (!members.has(node)) return [node];
       // Where the last of a group stands, all of its operands are made.
-      const group = [...groups.values()].find((each) => each.at(-1) === node);
+      const group = groups.find((each) => each.at(-1) === node);
       return group ? flattened(group) : [];
     });
     return { ...graph, nodes };
   },
-};
+});
 
-/** Updates that can be one, two or more of each kind. */
-function groupsOf({ nodes }: Graph): Map<string, GraphNode[]> {
+/** Updates that can be one, two or more to a group. */
+function groupsOf({ nodes }: Graph, most: number): GraphNode[][] {
   const used = new Set(nodes.flatMap(({ inputs }) => inputs));
-  const groups = new Map<string, GraphNode[]>();
+  const groups: GraphNode[][] = [];
+  /** Of each kind the group that takes more, and how long it is. */
+  const open = new Map<string, { group: GraphNode[]; length: number }>();
   for (const node of nodes) {
-    if (node.op !== "LejepaAdamw" || sizeOf(operand(node, "parameter").shape) > largest) continue;
+    if (node.op !== "LejepaAdamw") continue;
+    const size = sizeOf(operand(node, "parameter").shape);
+    if (size > most) continue;
     if (node.outputs.some((output) => used.has(output))) continue;
     const shared = scalars.map((name) => operand(node, name).id);
-    const key = JSON.stringify([shared, Object.entries(node.attributes).sort()]);
-    groups.set(key, [...(groups.get(key) ?? []), node]);
+    const kind = JSON.stringify([shared, Object.entries(node.attributes).sort()]);
+    let last = open.get(kind);
+    if (!last || last.length + size > longest) {
+      last = { group: [], length: 0 };
+      open.set(kind, last);
+      groups.push(last.group);
+    }
+    last.group.push(node);
+    last.length += size;
   }
-  for (const [key, group] of groups) if (group.length === 1) groups.delete(key);
-  return groups;
+  return groups.filter((group) => group.length > 1);
 }
 
 const operand = ({ inputNames, inputs }: GraphNode, name: string): Value =>

@@ -1,9 +1,11 @@
 import { sizeOf, type Graph, type Value } from "../graph/graph.js";
 import { rewriteNodes, type Pass, type Rewriting } from "./rewrite-nodes.js";
 
-/** Products from this size on stay apart: onnxruntime copies the third operand to the whole result in one thread before
- *  it multiplies. A row of 256 on [8192, 256] took 1.2 ms so, and 1.1 ms of work for all threads as an addition. */
-const largeSize = 2 ** 16;
+/** Larger products stay apart: onnxruntime copies the third operand to the whole result in one thread before it
+ *  multiplies. A row of 256 on [8192, 256] took 1.2 ms so, and 1.1 ms of work for all threads as an addition; but
+ *  [1024, 64] x [64, 64] with a row takes 21 us so and 28 apart on two threads, 35 and 39 on one, and [1024, 128] x
+ *  [128, 128] 73 and 74, 135 and 141. */
+const largest = 2 ** 17;
 
 /** A small product of matrices with something added becomes one Gemm, which takes a third operand: a bias row, or a
  *  whole matrix. Only where nothing else needs the bare product. */
@@ -36,7 +38,7 @@ function withBias(
   const gemm = rewriting.producer(product);
   if (gemm?.op !== "Gemm" || gemm.inputs.length !== 2 || uses.get(product) !== 1) return undefined;
   const shape = product.shape;
-  if (sizeOf(shape) >= largeSize) return undefined;
+  if (sizeOf(shape) > largest) return undefined;
   // The bias may be smaller than the product, never larger.
   const fits =
     bias.shape.length <= shape.length &&

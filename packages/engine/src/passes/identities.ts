@@ -1,4 +1,4 @@
-import { sameShape, type Value } from "../graph/graph.js";
+import { sameShape, type GraphNode, type Value } from "../graph/graph.js";
 import { list, rewriteNodes, type Pass, type Rewriting } from "./rewrite-nodes.js";
 
 /** Operators that do nothing when their result has their operand's shape. */
@@ -14,7 +14,7 @@ export const identities: Pass = {
       const [x] = node.inputs as [Value];
       const [y] = node.outputs as [Value];
       if (nothingInPlace.includes(node.op) && sameShape(x.shape, y.shape)) return x;
-      if (node.op === "Concat" && node.inputs.length === 1) return x;
+      if (node.op === "Concat") return joined(node, rewriting);
       if (node.op === "Slice" && sameShape(x.shape, y.shape)) {
         const strides = rewriting.literal(node.inputs[4]);
         const forward =
@@ -37,6 +37,19 @@ export const identities: Pass = {
 
 const permOf = ({ perm }: Readonly<Record<string, unknown>>): readonly number[] =>
   perm as readonly number[];
+
+/** One part is the whole, and so are all parts of what was split, in order. */
+function joined({ inputs, attributes }: GraphNode, rewriting: Rewriting): Value | undefined {
+  const [x] = inputs as [Value];
+  if (inputs.length === 1) return x;
+  const split = rewriting.producer(x);
+  const isWhole =
+    split?.op === "Split" &&
+    split.attributes.axis === attributes.axis &&
+    split.outputs.length === inputs.length &&
+    split.outputs.every((part, i) => part === inputs[i]);
+  return isWhole ? split.inputs[0] : undefined;
+}
 
 /** As many elements after as before. */
 const sizeless = (x: Value, y: Value): boolean =>

@@ -182,6 +182,29 @@ const cases: readonly Case[] = [
     after: ["ReorderInput", "Reshape", "Gemm", "Reshape", "ReduceSum", "Reshape"],
   },
   {
+    title: "sums over all positions of a product are a convolution by the other factor",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const h = fromBlocked(g, toBlocked(g, x));
+      const product = g.mul(h, g.unary("Relu", h));
+      return g.gemm(g.uniform(0.5, [1, 12]), g.reshape(product, [12, 32]));
+    },
+    before: ["ReorderInput", "ReorderOutput", "Relu", "Mul", "Reshape", "Gemm"],
+    after: ["ReorderInput", "Relu", "Reshape", "Reshape", "Conv", "Reshape", "Gemm"],
+  },
+  {
+    title: "sums over all positions of a batch times a number stay sums",
+    pass: layout,
+    shape: images,
+    build: (g, x) => {
+      const product = g.mul(fromBlocked(g, toBlocked(g, x)), g.uniform(3, []));
+      return g.gemm(g.uniform(0.5, [1, 12]), g.reshape(product, [12, 32]));
+    },
+    before: ["ReorderInput", "ReorderOutput", "Mul", "Reshape", "Gemm"],
+    after: ["ReorderInput", "Mul", "Reshape", "Gemm", "Reshape", "ReduceSum", "Reshape"],
+  },
+  {
     title: "the mean image is one, and goes on into a convolution",
     pass: layout,
     shape: images,
@@ -484,6 +507,17 @@ const cases: readonly Case[] = [
     after: ["Slice"],
   },
   {
+    title: "all parts of a split, joined in order, are the whole; in another order they stay",
+    pass: identities,
+    build: (g, x) => {
+      const [a, b] = g.split(x, [1, 2], 1) as [Value, Value];
+      const parts = g.split(g.concat([a, b], 1), [2, 1], 1) as [Value, Value];
+      return g.concat([parts[1], parts[0]], 1);
+    },
+    before: ["Split", "Concat", "Split", "Concat"],
+    after: ["Split", "Split", "Concat"],
+  },
+  {
     title: "arithmetic on uniform constants is done once",
     pass: uniformConstants,
     build: (g, x) => {
@@ -534,10 +568,10 @@ const cases: readonly Case[] = [
   {
     title: "a large product and its bias stay apart",
     pass: gemmBias,
-    shape: [256, 2],
+    shape: [363, 2],
     build: (g, x) => {
-      const y = g.add(g.gemm(x, x, 0, 1), g.dense(Array(256).fill(3), [256], "float32"));
-      return g.slice(y, [0, 0], [2, 256]);
+      const y = g.add(g.gemm(x, x, 0, 1), g.dense(Array(363).fill(3), [363], "float32"));
+      return g.slice(y, [0, 0], [2, 363]);
     },
     before: ["Gemm", "Add", "Slice"],
     after: ["Gemm", "Add", "Slice"],
@@ -557,6 +591,14 @@ const cases: readonly Case[] = [
     build: (g, x) => g.slice(g.transpose(x, [2, 0, 1, 3]), [3, 1, 0, 0], [5, 3, 8, 16]),
     before: ["Transpose", "Slice"],
     after: ["Reshape", "Gather", "Reshape", "Slice"],
+  },
+  {
+    title: "very many rows are gathered by places that are the sum of two lists",
+    pass: gatheredRows,
+    shape: [128, 8, 160, 16],
+    build: (g, x) => g.slice(g.transpose(x, [2, 0, 1, 3]), [3, 70, 0, 0], [5, 72, 8, 16]),
+    before: ["Transpose", "Slice"],
+    after: ["Reshape", "Reshape", "Add", "Reshape", "Gather", "Reshape", "Slice"],
   },
   {
     title:

@@ -20,11 +20,11 @@ import { uniformConstants } from "./uniform-constants.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** Over the kernels as recorded. */
-const capturedPasses: readonly Pass[] = [
+const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
   commonSubexpressions,
   masksFromResults,
   deadCode,
-  flatUpdates,
+  flatUpdates(smallState),
 ];
 
 /** Over the ONNX operators. The second round simplifies what the late broadcasts left. */
@@ -71,10 +71,10 @@ export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
   }, graph);
 }
 
-/** The captured graph, checked and simplified. */
-export function rewriteCaptured(captured: Graph): Graph {
+/** The captured graph, checked and simplified, for a host that keeps small tensors of the state so. */
+export function rewriteCaptured(captured: Graph, smallState: "packed" | "apart"): Graph {
   verify(captured, "captured", "capture");
-  return runPasses(captured, capturedPasses);
+  return runPasses(captured, capturedPasses(smallState));
 }
 
 /** From the rewritten captured graph to the graph that runs, rewritten by `passes` after the

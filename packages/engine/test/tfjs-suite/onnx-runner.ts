@@ -43,7 +43,7 @@ export const onnxRunner = (blockSize: number | undefined): GraphRunner => ({
   target: onnxTarget,
   lower: (captured) =>
     compileGraph(
-      rewriteCaptured(captured),
+      rewriteCaptured(captured, "packed"),
       onnxTarget,
       onnxPasses(blockSize),
       new OnnxBuilder(blockSize),

@@ -27,7 +27,7 @@ export async function tensorflowRunner(): Promise<GraphRunner> {
   };
   return {
     target,
-    lower: (captured) => compileGraph(rewriteCaptured(captured), target, tensorflowPasses),
+    lower: (captured) => compileGraph(rewriteCaptured(captured, "apart"), target, tensorflowPasses),
     run(graph, feeds) {
       const names = feeds.map(({ name }) => name);
       const session = load(graphFragment(graph, ports, [], names, "none"));
