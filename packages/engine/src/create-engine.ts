@@ -95,11 +95,15 @@ async function reportFor(threads: number | undefined): Promise<EngineReport> {
       reason: `onnxruntime-node loads here and runs a compiled step. tensorflow, which would be faster: ${tensorflow.detail}`,
     };
   if (eager.available)
-    return { engines, auto: "eager", reason: `No compiled engine can start. onnx: ${onnx.detail}` };
+    return {
+      engines,
+      auto: "eager",
+      reason: `No compiled engine can start. tensorflow: ${tensorflow.detail} onnx: ${onnx.detail}`,
+    };
   return {
     engines,
     auto: undefined,
-    reason: `No engine can start. onnx: ${onnx.detail} eager: ${eager.detail}`,
+    reason: `No engine can start. tensorflow: ${tensorflow.detail} onnx: ${onnx.detail} eager: ${eager.detail}`,
   };
 }
 

@@ -153,7 +153,6 @@ test("engines of a process share TensorFlow's threads, and another number is ref
       new RegExp(`runs with ${threads} threads.*cannot change to ${threads + 1}`),
     ) as string,
   });
-  // Not "auto is onnx then": the number asked for cannot be had from the engine that would run.
   await first.dispose();
   await same.dispose();
 });

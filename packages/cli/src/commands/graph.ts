@@ -33,7 +33,8 @@ export function addGraphCommand(program: Command): void {
     .addHelpText(
       "after",
       `
-Times are medians by onnxruntime's profiler; memory is the state, the inputs and what onnxruntime counts.
+About the onnx engine, whichever engine the run was trained on: TensorFlow's profiler is out of reach. Times are medians
+by onnxruntime's profiler; memory is the state, the inputs and what onnxruntime counts.
 
 Examples:
   lejepa graph runs/small --onnx step.onnx

@@ -1,7 +1,8 @@
 /** The table of kernels in docs/kernels.md. */
 import { format } from "prettier";
 import { loweringTable } from "../../src/kernels/table.js";
-import { expectedOnnxFailures } from "./expected-failures.js";
+import { tensorflowTarget } from "../../src/tensorflow/kernels.js";
+import { expectedOnnxFailures, expectedTensorFlowFailures } from "./expected-failures.js";
 import { failed, type CaseResult } from "./results.js";
 import type { TfjsSuite } from "./suite.js";
 
@@ -46,10 +47,17 @@ export function kernelTable({ rules }: TfjsSuite, results: readonly CaseResult[]
       ? []
       : [row(`\`${kernel}\``, entry.wayOut, asking(kernel, results))];
   });
-  const failing = expectedOnnxFailures.map(
-    ({ reason, cases }) =>
-      `- ${cases.length === 1 ? "1 case" : `${cases.length} cases`}: ${reason}`,
-  );
+  const failing = (listed: typeof expectedOnnxFailures): string =>
+    listed
+      .map(
+        ({ reason, cases }) =>
+          `- ${cases.length === 1 ? "1 case" : `${cases.length} cases`}: ${reason}`,
+      )
+      .join("\n") || "None.";
+  const { table: onTensorFlow } = tensorflowTarget("cpu");
+  const native = Object.keys(onTensorFlow)
+    .filter((name) => onTensorFlow[name] !== loweringTable[name])
+    .sort();
   const page = `# Kernels of the onnx engine
 
 Written by \`npx tsx tools/kernel-table.ts\`; a test fails when it is out of date.
@@ -86,7 +94,16 @@ ${refused.join("\n")}
 
 ## Cases that fail
 
-${failing.length === 0 ? "None." : failing.join("\n")}
+${failing(expectedOnnxFailures)}
+
+## The tensorflow engine
+
+lowers and refuses the same kernels, by the same rows but for these, which are TensorFlow's own operators:
+${native.map((name) => `\`${name}\``).join(", ")}.
+
+The same cases are run on it where \`LEJEPA_BACKENDS\` names it. Those that fail:
+
+${failing(expectedTensorFlowFailures)}
 `;
   return format(page, { parser: "markdown" });
 }
