@@ -86,13 +86,14 @@ async function reportFor(threads: number | undefined): Promise<EngineReport> {
     return {
       engines,
       auto: "tensorflow",
-      reason: "TensorFlow loads here, and a step compiled for it is the fastest.",
+      reason:
+        "TensorFlow loads here and goes first; which compiled engine is faster depends on the step, and either can be asked for by name.",
     };
   if (onnx.available)
     return {
       engines,
       auto: "onnx",
-      reason: `onnxruntime-node loads here and runs a compiled step. tensorflow, which would be faster: ${tensorflow.detail}`,
+      reason: `onnxruntime-node loads here and runs a compiled step. tensorflow, which would go first: ${tensorflow.detail}`,
     };
   if (eager.available)
     return {
