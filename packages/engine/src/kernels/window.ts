@@ -6,13 +6,14 @@ import type { OnnxBuilder } from "../onnx/builder.js";
 /** Sizes, strides, dilations and paddings as tfjs works them out. */
 export type Window = backend_util.Conv2DInfo;
 
-/** One axis of a window. */
+/** One axis of a window: lengths of input and output, and the zeros around the input. */
 interface Axis {
   readonly input: number;
   readonly output: number;
   readonly stride: number;
   readonly reach: number;
   readonly before: number;
+  readonly after: number;
 }
 
 const rowsOf = (window: Window): Axis => ({
@@ -21,6 +22,7 @@ const rowsOf = (window: Window): Axis => ({
   stride: window.strideHeight,
   reach: window.effectiveFilterHeight,
   before: window.padInfo.top,
+  after: window.padInfo.bottom,
 });
 
 const columnsOf = (window: Window): Axis => ({
@@ -29,7 +31,14 @@ const columnsOf = (window: Window): Axis => ({
   stride: window.strideWidth,
   reach: window.effectiveFilterWidth,
   before: window.padInfo.left,
+  after: window.padInfo.right,
 });
+
+/** Rows, then columns. */
+export const axesOf = (window: Window): readonly [Axis, Axis] => [
+  rowsOf(window),
+  columnsOf(window),
+];
 
 /** Where the last output ends in the input. */
 const end = ({ output, stride, reach, before }: Axis): number =>
@@ -43,7 +52,7 @@ const needed = (axis: Axis): number =>
  *  reaches: from these sizes every runtime counts the outputs that tfjs counts, however that rounds. (With a padding by
  *  number it counts columns by the height of the filter.) */
 export function exactWindow(window: Window): Window {
-  const [rows, columns] = [rowsOf(window), columnsOf(window)];
+  const [rows, columns] = axesOf(window);
   const [inHeight, inWidth] = [needed(rows), needed(columns)];
   return {
     ...window,

@@ -27,8 +27,8 @@ const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
   flatUpdates(smallState),
 ];
 
-/** Over the ONNX operators. The second round simplifies what the late broadcasts left. */
-export const onnxPasses = (blockSize?: number): readonly Pass[] => [
+/** Over the ONNX operators, whatever runs them. The second round simplifies what the late broadcasts left. */
+const loweredPasses: readonly Pass[] = [
   uniformConstants,
   identities,
   lateBroadcasts,
@@ -36,6 +36,11 @@ export const onnxPasses = (blockSize?: number): readonly Pass[] => [
   identities,
   constantFolding,
   commonSubexpressions,
+];
+
+/** For onnxruntime. */
+export const onnxPasses = (blockSize?: number): readonly Pass[] => [
+  ...loweredPasses,
   ...(blockSize === undefined
     ? []
     : [blockedLayout(blockSize), identities, commonSubexpressions, deadCode, fusedChannels]),
@@ -49,18 +54,8 @@ export const onnxPasses = (blockSize?: number): readonly Pass[] => [
   deadCode,
 ];
 
-/** Those that hold for any runtime: TensorFlow places and fuses operations itself when it loads a graph. */
-export const tensorflowPasses: readonly Pass[] = [
-  uniformConstants,
-  identities,
-  lateBroadcasts,
-  uniformConstants,
-  identities,
-  constantFolding,
-  commonSubexpressions,
-  reluGradients,
-  deadCode,
-];
+/** For TensorFlow, which places and fuses operations itself when it loads a graph. */
+export const tensorflowPasses: readonly Pass[] = [...loweredPasses, reluGradients, deadCode];
 
 /** Runs passes in order, checking the graph after each. */
 export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {

@@ -10,7 +10,7 @@ import type { DType, Shape, Value } from "../graph/graph.js";
 import { convolutionRows } from "../kernels/convolution.js";
 import { kernel, unary, type Row } from "../kernels/kernel.js";
 import { poolingRows } from "../kernels/pooling.js";
-import type { Window } from "../kernels/window.js";
+import { axesOf, type Window } from "../kernels/window.js";
 import { loweringTable } from "../kernels/table.js";
 import type { LoweringTarget } from "../lower.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
@@ -38,31 +38,14 @@ const same = (op: string) => unary((x, g) => native(g, op, [x], x.shape, x.dtype
 
 /** As TensorFlow names it: its own word for the padding where there is one. */
 function paddingName(window: Window): "VALID" | "SAME" | "EXPLICIT" {
-  const { top, bottom, left, right } = window.padInfo;
-  if ([top, bottom, left, right].every((zeros) => zeros === 0)) return "VALID";
-  const isSame = (
-    input: number,
-    output: number,
-    stride: number,
-    reach: number,
-    before: number,
-    after: number,
-  ): boolean => {
+  const axes = axesOf(window);
+  if (axes.every(({ before, after }) => before === 0 && after === 0)) return "VALID";
+  const isSame = axes.every(({ input, output, stride, reach, before, after }) => {
     const total = Math.max((Math.ceil(input / stride) - 1) * stride + reach - input, 0);
     const first = Math.floor(total / 2);
     return output === Math.ceil(input / stride) && before === first && after === total - first;
-  };
-  const { strideHeight, strideWidth, effectiveFilterHeight, effectiveFilterWidth } = window;
-  return isSame(
-    window.inHeight,
-    window.outHeight,
-    strideHeight,
-    effectiveFilterHeight,
-    top,
-    bottom,
-  ) && isSame(window.inWidth, window.outWidth, strideWidth, effectiveFilterWidth, left, right)
-    ? "SAME"
-    : "EXPLICIT";
+  });
+  return isSame ? "SAME" : "EXPLICIT";
 }
 
 /** x with the window's padding around it. */
@@ -276,25 +259,12 @@ const pooling = poolingRows({
 
 /** How much of the whole window's size each output position has of the image: its inverse corrects the mean. */
 function sharesInside(window: Window): number[] {
-  const inside = (output: number, stride: number, size: number, input: number, first: number) =>
+  const [rows, columns] = axesOf(window).map(({ input, output, stride, reach, before }) =>
     Array.from({ length: output }, (_, i) => {
-      const start = i * stride - first;
-      return Math.min(start + size, input) - Math.max(start, 0);
-    });
-  const rows = inside(
-    window.outHeight,
-    window.strideHeight,
-    window.filterHeight,
-    window.inHeight,
-    window.padInfo.top,
-  );
-  const columns = inside(
-    window.outWidth,
-    window.strideWidth,
-    window.filterWidth,
-    window.inWidth,
-    window.padInfo.left,
-  );
+      const start = i * stride - before;
+      return Math.min(start + reach, input) - Math.max(start, 0);
+    }),
+  ) as [number[], number[]];
   const whole = window.filterHeight * window.filterWidth;
   return rows.flatMap((row) => columns.map((column) => whole / (row * column)));
 }
