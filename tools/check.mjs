@@ -10,6 +10,7 @@ const stages = [
   { name: "typecheck", command: "tsc -p tsconfig.json" },
   { name: "build", command: "nx run-many -t build --output-style=static" },
   { name: "unit", command: "vitest run" },
+  { name: "stock", command: "tsx tools/stock-tensorflow.ts" },
   { name: "packages", command: "nx run-many -t check:package --output-style=static" },
   { name: "knip", command: "knip" },
   { name: "docs", command: "nx run root:docs --output-style=static" },

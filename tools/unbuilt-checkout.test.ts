@@ -1,22 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { copyCheckout } from "./checkout-copy.js";
 
 const root = join(import.meta.dirname, "..");
 const checkout = mkdtempSync(join(tmpdir(), "lejepa-unbuilt-"));
 afterAll(() => rmSync(checkout, { recursive: true }));
 
 test("the command line of a checkout that was never built builds its packages first", () => {
-  const made = /[\\/](dist|node_modules|\.nx|runs)$/;
-  for (const name of ["nx.json", "package.json", "package-lock.json", "tsconfig.build.json"])
-    cpSync(join(root, name), join(checkout, name));
-  for (const folder of ["packages", "tools"])
-    cpSync(join(root, folder), join(checkout, folder), {
-      recursive: true,
-      filter: (path) => !made.test(path),
-    });
+  copyCheckout(checkout);
   symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"), "junction");
   const built = join(checkout, "packages", "cli", "dist", "index.js");
   expect(existsSync(built)).toBe(false);

@@ -11,7 +11,7 @@ import type { TensorFlowInstallation } from "./find-tensorflow.js";
  *  `TF_CPP_MIN_LOG_LEVEL` is set, but for a line about oneDNN that comes before it reads that. The addon's properties
  *  are not enumerable.
  *  @throws LejepaError "engine-unavailable" when the system's loader refuses it */
-export function loadAddon({ addon, version }: TensorFlowInstallation): TensorFlowAddon {
+export function loadAddon({ addon, version, source }: TensorFlowInstallation): TensorFlowAddon {
   keepDroppedFunctions();
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
   try {
@@ -19,11 +19,16 @@ export function loadAddon({ addon, version }: TensorFlowInstallation): TensorFlo
   } catch (cause) {
     throw engineError(
       "engine-unavailable",
-      `TensorFlow ${version} at ${addon} does not load here (${(cause as Error).message.split("\n")[0]}); make it anew with "lejepa setup tensorflow --force".`,
+      `TensorFlow ${version} at ${addon} does not load here (${(cause as Error).message.split("\n")[0]}); ${remedies[source]}.`,
       { cause },
     );
   }
 }
+
+const remedies = {
+  setup: 'make it anew with "lejepa setup tensorflow --force"',
+  stock: 'set another one up with "lejepa setup tensorflow", which goes first',
+};
 
 /** tfjs-node calls two functions of `node:util` that Node 22 warns of and Node 23 dropped. These do what they did. */
 function keepDroppedFunctions(): void {

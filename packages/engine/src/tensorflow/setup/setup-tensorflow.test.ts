@@ -23,7 +23,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeEach, describe, expect, test, vi, type TestContext } from "vitest";
 import { needs } from "../../../../../tools/backends.js";
-import { findTensorFlow, type TensorFlowInstallation } from "../find-tensorflow.js";
+import {
+  findTensorFlow,
+  madeInstallations,
+  type TensorFlowInstallation,
+} from "../find-tensorflow.js";
 import { fetchWheels } from "./fetch-wheels.js";
 import { thisMachine, type Machine } from "./machine.js";
 import {
@@ -180,7 +184,7 @@ describe("a setup that fails leaves nothing that looks installed and says", () =
     program("g++", compilerWith("exit 1"));
     if (python !== undefined) program("python3", python);
     expect(await attempt(changes)).toBe(`LejepaError ${code}`);
-    expect(await findTensorFlow()).toBeUndefined();
+    expect(await madeInstallations()).toEqual([]);
     expect(readdirSync(base).filter((name) => name !== "downloads")).toEqual([]);
   });
 });
@@ -267,7 +271,7 @@ describe("with everything there", () => {
     expect(await codeOf(setupTensorFlow())).toBe("LejepaError compile-failed");
     const wheel = join(base, "downloads", wheelName);
     expect(existsSync(wheel)).toBe(true);
-    expect(await findTensorFlow()).toBeUndefined();
+    expect(await madeInstallations()).toEqual([]);
     writeFileSync(join(bin, "g++"), compiler);
     expect(await setupTensorFlow()).toMatchObject({ status: "installed" });
     expect(existsSync(wheel)).toBe(false);
@@ -278,7 +282,7 @@ describe("with everything there", () => {
     const { addon } = await setupTensorFlow();
     const { size } = statSync(addon);
     truncateSync(addon, size - 1);
-    expect(await findTensorFlow()).toBeUndefined();
+    expect(await madeInstallations()).toEqual([]);
     expect(await setupTensorFlow()).toMatchObject({ status: "installed" });
     expect(statSync(addon).size).toBe(size);
   });
@@ -305,7 +309,7 @@ describe("with everything there", () => {
     expect(await setupTensorFlow({ from })).toEqual({ ...made, status: "kept" });
     expect(calls().filter((call) => call.includes("pip download"))).toEqual([]);
     rmSync(join(from, "lib"), { recursive: true });
-    expect(await findTensorFlow()).toBeUndefined();
+    expect(await madeInstallations()).toEqual([]);
   });
 
   test("removal takes away all that was made and fetched, and says how much", async (context) => {
@@ -317,7 +321,7 @@ describe("with everything there", () => {
     expect(removed.directories).toEqual([directory]);
     expect(removed.bytes).toBeGreaterThanOrEqual(bytes);
     expect(readdirSync(base)).toEqual(["another-file"]);
-    expect(await findTensorFlow()).toBeUndefined();
+    expect(await madeInstallations()).toEqual([]);
     expect(await removeTensorFlow()).toEqual({ directories: [], bytes: 0 });
   });
 
@@ -361,7 +365,7 @@ describe("with everything there", () => {
     controller.abort(reason);
     await expect(setup).rejects.toBe(reason);
     expect(readdirSync(base).filter((name) => name !== "downloads")).toEqual([]);
-    expect(await findTensorFlow()).toBeUndefined();
+    expect(await madeInstallations()).toEqual([]);
     whole.restore();
     expect(await setupTensorFlow()).toMatchObject({ status: "installed" });
   });
@@ -378,7 +382,7 @@ describe("with everything there", () => {
       await ended.catch(() => undefined);
       if (pid > 0) process.kill(pid, "SIGKILL");
       else releasePipe();
-      expect(await findTensorFlow()).toBeUndefined();
+      expect(await madeInstallations()).toEqual([]);
       whole.restore();
       expect(await setupTensorFlow()).toMatchObject({ status: "installed" });
       expect(readdirSync(base)).toEqual([`${tensorFlowVersion}-cpu`]);
