@@ -39,8 +39,8 @@ export interface EngineReport {
  *  - "onnx" compiles a step to one ONNX graph and runs it on onnxruntime-node, on the CPU.
  *  - "tensorflow" compiles it to one TensorFlow graph and runs it through tfjs-node's native addon.
  *  - "eager" runs it operation by operation on a tfjs backend.
- *  - "auto" (default) is "tensorflow" where that loads, else "onnx", else "eager"; {@link engineReport} says which and
- *    why.
+ *  - "auto" (default) is "tensorflow" where that loads with the threads asked for, else "onnx", else "eager"; the
+ *    engine's `reason` says why, and {@link engineReport} before it starts.
  *  A step that the chosen engine cannot run is an error, never a change of engine.
  *  @throws LejepaError "unknown-engine"; "engine-unavailable" when what it needs is not installed; "bad-option" */
 export async function createEngine(
@@ -60,9 +60,9 @@ export async function createEngine(
     case "eager":
       return createEagerEngine(options.backend, options.processes);
     case "auto": {
-      const { auto, reason } = await reportFor(options.threads);
+      const { auto, reason } = await engineReport(options);
       if (auto === undefined) throw engineError("engine-unavailable", reason);
-      return createEngine(auto, options);
+      return { ...(await createEngine(auto, options)), reason };
     }
     default:
       throw engineError(
@@ -72,10 +72,14 @@ export async function createEngine(
   }
 }
 
-/** Which engines would start here, which one "auto" picks, and why. Loads what it finds. */
-export const engineReport = (): Promise<EngineReport> => reportFor(undefined);
-
-async function reportFor(threads: number | undefined): Promise<EngineReport> {
+/** Which engines would start here, which one "auto" picks, and why.
+ *
+ *  Loads what it finds; TensorFlow then runs with this number of threads for as long as the process lasts.
+ *  @param options `threads` as for {@link createEngine}: TensorFlow is not available to one that asks for another number
+ *  than it runs with already */
+export async function engineReport({
+  threads,
+}: Pick<EngineOptions, "threads"> = {}): Promise<EngineReport> {
   const [tensorflow, onnx, eager] = [
     await tensorflowAvailability(threads),
     await onnxAvailability(),

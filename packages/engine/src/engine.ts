@@ -159,6 +159,8 @@ export interface Engine {
   readonly name: EngineName;
   /** What it runs on, for a person: library, version, threads. */
   readonly description: string;
+  /** Why "auto" is this engine, in a sentence or two; left out where the engine was asked for by name. */
+  readonly reason?: string;
   /** Prepares a step to run over and over.
    *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured */
   compile(step: Step, spec: StepSpec): Promise<CompiledStep>;

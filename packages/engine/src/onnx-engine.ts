@@ -10,6 +10,7 @@ import { compileGraph, onnxPasses } from "./passes/run-passes.js";
 import { LocalSessionHost } from "./session-host.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
+import { threadCount } from "./thread-count.js";
 import { startWorkerSessionHost } from "./worker-session-host.js";
 
 /** Options of the onnx engine. */
@@ -64,7 +65,7 @@ export async function createOnnxEngine({
   const passes = onnxPasses(blockSize);
   return {
     name: "onnx",
-    description: `onnxruntime-node ${runtime.version}, CPU, ${count} thread${count === 1 ? "" : "s"}`,
+    description: `onnxruntime-node ${runtime.version}, CPU, ${threadCount(count)}`,
     ...sessionEngine(
       {
         ...onnxTarget,

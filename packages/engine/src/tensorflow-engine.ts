@@ -9,6 +9,7 @@ import { tensorflowTarget, type Device } from "./tensorflow/kernels.js";
 import { TensorFlowSessionHost } from "./tensorflow/session-host.js";
 import { MixedPrecisionBuilder } from "./tensorflow/mixed-precision-builder.js";
 import { startTensorFlow, type StartedTensorFlow } from "./tensorflow/start-tensorflow.js";
+import { threadCount } from "./thread-count.js";
 import { startWorkerSessionHost } from "./worker-session-host.js";
 
 /** Options of the tensorflow engine. */
@@ -82,5 +83,5 @@ const deviceOf = ({ addon }: StartedTensorFlow): Device =>
 export function describe(started: StartedTensorFlow): string {
   const { installation, threads } = started;
   const device = deviceOf(started).toUpperCase();
-  return `TensorFlow ${installation.version}, ${device}, ${threads} thread${threads === 1 ? "" : "s"}`;
+  return `TensorFlow ${installation.version}, ${device}, ${threadCount(threads)}`;
 }

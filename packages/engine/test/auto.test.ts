@@ -40,6 +40,7 @@ test("auto picks onnx where there is no TensorFlow, and the report says how to h
   const engine = await createEngine();
   expect(engine.name).toBe("onnx");
   expect(engine.description).toMatch(/onnxruntime-node \d+\.\d+/);
+  expect(engine.reason).toBe(report.reason);
   await engine.dispose();
 });
 
@@ -66,7 +67,14 @@ test("a TensorFlow that does not load is told apart from none", async (context) 
   }
 });
 
-// The last one: TensorFlow stays in the process that it was loaded into.
+test("an engine asked for by name gives no reason", async (context) => {
+  needs("onnx", context);
+  const engine = await createEngine("onnx");
+  expect(engine.reason).toBeUndefined();
+  await engine.dispose();
+});
+
+// The last ones: TensorFlow stays in the process that it was loaded into.
 test("auto picks TensorFlow where it loads, and the report says why", async (context) => {
   needs("tensorflow", context);
   vi.unstubAllEnvs();
@@ -82,4 +90,24 @@ test("auto picks TensorFlow where it loads, and the report says why", async (con
   expect(engine.name).toBe("tensorflow");
   expect(engine.description).toMatch(/^TensorFlow \d+\.\d+\.\d+, [CG]PU, \d+ threads?$/);
   await engine.dispose();
+});
+
+test("auto with another number of threads than TensorFlow runs with picks onnx, and says so", async (context) => {
+  needs("tensorflow", context);
+  needs("onnx", context);
+  vi.unstubAllEnvs();
+  const running = await createEngine("tensorflow");
+  const its = Number(/(\d+) threads?$/.exec(running.description)![1]);
+  const threads = its + 1;
+  const engine = await createEngine("auto", { threads });
+  const reason = new RegExp(
+    `^onnxruntime-node loads here.*TensorFlow runs with ${its} threads?.*cannot change to ${threads}`,
+  );
+  expect(engine.name).toBe("onnx");
+  expect(engine.description).toMatch(new RegExp(`${threads} threads$`));
+  expect(engine.reason).toMatch(reason);
+  expect((await engineReport({ threads })).reason).toBe(engine.reason);
+  expect((await engineReport()).auto).toBe("tensorflow");
+  await engine.dispose();
+  await running.dispose();
 });

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { engineError } from "../engine-error.js";
 import type { TensorFlowAddon } from "./addon.js";
 import { findTensorFlow, type TensorFlowInstallation } from "./find-tensorflow.js";
+import { threadCount } from "../thread-count.js";
 import { loadAddon } from "./load-addon.js";
 
 /** TensorFlow as it runs in this process. */
@@ -36,7 +37,7 @@ export async function startTensorFlow(threads?: number): Promise<StartedTensorFl
   if (threads !== undefined && threads !== started.threads)
     throw engineError(
       "bad-option",
-      `TensorFlow runs with ${started.threads} threads in this process already and cannot change to ${threads}; ask for the number before anything else starts it.`,
+      `TensorFlow runs with ${threadCount(started.threads)} in this process already and cannot change to ${threads}; ask for the number before anything else starts it.`,
     );
   return started;
 }
