@@ -16,19 +16,24 @@ import { partsOfBatch } from "./parts-of-batch.js";
 import type { RankCall, RankReply, RankTask } from "./rank-message.js";
 import type { StepRunner } from "./step-runner.js";
 
-/** Starts `config.processes` ranks and compiles the step in each.
+/** Starts `config.processes` ranks and compiles the step in each, on an engine like the one given.
+ *
+ *  The cores are shared out among the ranks, one thread at the least to each. TensorFlow has one pool of threads for the
+ *  whole process, which the engine given has started with its own number: ranks share that.
  *  Throws what compiling throws, "worker-failed" where a thread cannot start; then no thread is left. */
 export async function startRanks(
   config: TrainConfig,
   state: HostTensors,
-  engine: Engine["name"],
+  engine: Pick<Engine, "name" | "description">,
 ): Promise<StepRunner> {
   const { processes, batchSize, views } = config;
   const group = createThreadGroup(processes);
-  const threads = Math.max(1, Math.floor(availableParallelism() / processes));
-  const ranks = Array.from({ length: processes }, (_, rank) =>
-    startRank({ group, rank, config, state, engine, threads }),
-  );
+  const sharesThreads = engine.name === "tensorflow";
+  const task = {
+    ...{ group, config, state, engine: engine.name },
+    ...(!sharesThreads && { threads: Math.max(1, Math.floor(availableParallelism() / processes)) }),
+  };
+  const ranks = Array.from({ length: processes }, (_, rank) => startRank({ ...task, rank }));
   const breakUp = (): void => breakThreadGroup(group);
   const terminate = (): Promise<unknown> => Promise.all(ranks.map((rank) => rank.terminate()));
   let ready: RankReply[];
@@ -46,7 +51,9 @@ export async function startRanks(
   const tensors = (reply: RankReply | undefined): HostTensors =>
     (reply as { tensors: HostTensors }).tensors;
   return {
-    description: `${processes} processes, each with ${description}`,
+    description: sharesThreads
+      ? `${processes} processes, which share ${engine.description}`
+      : `${processes} processes, each with ${description}`,
     run: async (moment, images) => {
       const calls = partsOfBatch(images, views, counts).map((part, rank) =>
         ranks[rank]!.call({ do: "run", moment, images: part }, [part.buffer]),

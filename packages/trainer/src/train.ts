@@ -384,7 +384,7 @@ function trainLoader({ config, trainSet, done }: Loaded): Loader {
 
 /** The step, ready to run in as many processes as the config says. */
 async function compiledSteps({ config, engine, step, state }: Loaded): Promise<StepRunner> {
-  if (config.processes > 1) return startRanks(config, state, engine.name);
+  if (config.processes > 1) return startRanks(config, state, engine);
   const compiled = await engine.compile(step.step, { state, inputs: step.inputs });
   return inOneProcess(engine.description, step, compiled);
 }
