@@ -1,6 +1,7 @@
 /** `npm run example -- NAME [--seed N] [--steps N]`: trains an example of docs/examples at full size. */
 import { parseArgs } from "node:util";
 import { recipe, runOnMnist, type CreateModel } from "../docs/examples/shared/mnist-run.js";
+import { runCommand, UsageError, wholeNumber } from "./command-line.js";
 
 const examples: Readonly<Record<string, () => Promise<{ createModel: CreateModel }>>> = {
   "jax-js": () => import("../docs/examples/jax-js/model.js"),
@@ -19,7 +20,7 @@ NAME    ${Object.keys(examples).join(", ")}: a folder of docs/examples. pytorch 
 Trains on the 60,000 images of MNIST without their labels, and prints the error of k nearest neighbours on the 10,000
 test images, before and after.`;
 
-try {
+await runCommand(async () => {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
@@ -33,9 +34,9 @@ try {
     const [name = "(none)", ...rest] = positionals;
     const load = examples[name];
     if (load === undefined || rest.length > 0)
-      throw new RangeError(`example: there is no example ${positionals.join(" ")}.\n${usage}`);
-    const seed = wholeNumber("seed", values.seed, 0);
-    const steps = wholeNumber("steps", values.steps, 1);
+      throw new UsageError(`example: there is no example ${positionals.join(" ")}.\n${usage}`);
+    const seed = wholeNumber("example", "seed", values.seed, 0);
+    const steps = wholeNumber("example", "steps", values.steps, 1);
     const { createModel } = await load();
     const { untrained, trained, removed, seconds } = await runOnMnist(createModel, {
       seed,
@@ -52,19 +53,4 @@ try {
         `in ${seconds.toFixed(1)} s; ${(100 * removed).toFixed(1)} % of the error removed`,
     );
   }
-} catch (error) {
-  const isUsage =
-    error instanceof RangeError ||
-    String((error as { code?: string }).code).startsWith("ERR_PARSE");
-  console.error(isUsage ? (error as Error).message : error);
-  process.exitCode = isUsage ? 2 : 1;
-}
-
-function wholeNumber(option: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least)
-    throw new RangeError(
-      `example: --${option} takes a whole number of at least ${least}, got ${text}.`,
-    );
-  return value;
-}
+});

@@ -5,15 +5,13 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { UsageError } from "./command-line.js";
 import { compareCase } from "./golden/compare.js";
 import { computeCase } from "./golden/compute.js";
 import { parseGoldenFile, type GoldenCase, type MalformedCase } from "./golden/golden-file.js";
 import { adapterNames, useAdapter } from "./golden/installed-adapters.js";
 
 const usage = `usage: npm run golden -- [--adapter ${adapterNames.join("|")}] FILE...`;
-
-/** A mistake of the caller, said in one line. */
-class UsageError extends Error {}
 
 function readArguments(): { adapter: string | undefined; files: string[] } {
   let parsed;

@@ -1,6 +1,7 @@
 /** `npm run bench -- step|peers|scaling|sigreg [options]`: the speed bars. Timing runs here, never in a test. */
 import { parseArgs } from "node:util";
 import { engineNames } from "@lejepa/engine";
+import { runCommand, UsageError, wholeNumber } from "../command-line.js";
 import { comparePeers, ourPeers, type OurPeer } from "./peers.js";
 import { models, references, type Model } from "./reference-steps.js";
 import { measureScaling } from "./scaling.js";
@@ -22,7 +23,7 @@ scaling Time per image at 64, 256, 1024 and 4096 images a step, interleaved, on 
 sigreg  Value and gradient of SIGReg alone, in closed form, on ONNX, TensorFlow and tfjs, beside the formula in PyTorch; peak
         memory, which takes some 8 GB for the formula; and how time grows with N, D and S.`;
 
-try {
+await runCommand(async () => {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
@@ -39,7 +40,7 @@ try {
   const [what, ...rest] = positionals;
   if (values.help) console.log(usage);
   else if (rest.length > 0)
-    throw new RangeError(`bench: takes one name, got ${positionals.join(" ")}.`);
+    throw new UsageError(`bench: takes one name, got ${positionals.join(" ")}.`);
   else if (what === "step") {
     const engine = oneOf("engine", values.engine ?? "onnx", engineNames);
     const model = oneOf("model", values.model, models);
@@ -69,14 +70,8 @@ try {
   } else if (what === "sigreg") {
     const result = await compareSigreg(atLeast("rounds", values.rounds, 3));
     if (values.json) console.log(JSON.stringify(result));
-  } else throw new RangeError(`bench: unknown benchmark ${what ?? "(none)"}.\n${usage}`);
-} catch (error) {
-  const usageError =
-    error instanceof RangeError ||
-    String((error as { code?: string }).code).startsWith("ERR_PARSE");
-  console.error(usageError ? (error as Error).message : error);
-  process.exitCode = usageError ? 2 : 1;
-}
+  } else throw new UsageError(`bench: unknown benchmark ${what ?? "(none)"}.\n${usage}`);
+});
 
 function oneOf<T extends string>(
   option: string,
@@ -85,17 +80,12 @@ function oneOf<T extends string>(
 ): T {
   const found = allowed.find((name) => name === value);
   if (found === undefined)
-    throw new RangeError(
+    throw new UsageError(
       `bench: --${option} takes ${allowed.join(" or ")}, got ${value ?? "nothing"}.`,
     );
   return found;
 }
 
 function atLeast(option: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least)
-    throw new RangeError(
-      `bench: --${option} takes a whole number of at least ${least}, got ${text}.`,
-    );
-  return value;
+  return wholeNumber("bench", option, text, least);
 }

@@ -92,47 +92,25 @@ export interface PoolingMethods {
   ) => [Value, Value];
 }
 
+/** A row that pools by one of the methods. */
+const pooled = (method: PoolingMethods["max" | "average"]) =>
+  kernel<MaxPoolInputs | AvgPoolInputs, MaxPoolAttrs | AvgPoolAttrs>(({ x }, attributes, g) => {
+    const window = windowOf(x.shape, attributes);
+    return copies(window)
+      ? g.unary("Identity", x)
+      : method(g, reached(g, x, window), exactWindow(window));
+  });
+
 /** The rows of all pooling, by the given methods. */
 export const poolingRows = (methods: PoolingMethods) => ({
-  MaxPool: kernel<MaxPoolInputs, MaxPoolAttrs>(
-    ({ x }, { filterSize, strides, pad, dimRoundingMode }, g) => {
-      const window = windowOf(x.shape, {
-        filterSize,
-        strides,
-        pad,
-        dimRoundingMode,
-      } as MaxPoolAttrs);
-      return copies(window)
-        ? g.unary("Identity", x)
-        : methods.max(g, reached(g, x, window), exactWindow(window));
-    },
-  ),
+  MaxPool: pooled(methods.max),
+  AvgPool: pooled(methods.average),
   // `output` is not needed.
-  MaxPoolGrad: kernel<MaxPoolGradInputs, MaxPoolGradAttrs>(
-    ({ dy, input }, { filterSize, strides, pad, dimRoundingMode }, g) => {
-      const window = windowOf(input.shape, {
-        filterSize,
-        strides,
-        pad,
-        dimRoundingMode,
-      } as MaxPoolAttrs);
-      const x = reached(g, input, window);
-      return unreached(g, methods.maxGradient(g, dy, x, exactWindow(window)), window);
-    },
-  ),
-  AvgPool: kernel<AvgPoolInputs, AvgPoolAttrs>(
-    ({ x }, { filterSize, strides, pad, dimRoundingMode }, g) => {
-      const window = windowOf(x.shape, {
-        filterSize,
-        strides,
-        pad,
-        dimRoundingMode,
-      } as MaxPoolAttrs);
-      return copies(window)
-        ? g.unary("Identity", x)
-        : methods.average(g, reached(g, x, window), exactWindow(window));
-    },
-  ),
+  MaxPoolGrad: kernel<MaxPoolGradInputs, MaxPoolGradAttrs>(({ dy, input }, attributes, g) => {
+    const window = windowOf(input.shape, attributes);
+    const x = reached(g, input, window);
+    return unreached(g, methods.maxGradient(g, dy, x, exactWindow(window)), window);
+  }),
   AvgPoolGrad: kernel<AvgPoolGradInputs, AvgPoolGradAttrs>(
     ({ dy, input }, { filterSize, strides, pad }, g) => {
       const window = windowOf(input.shape, { filterSize, strides, pad });
