@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,10 @@ test("the command line of a checkout that was never built builds its packages fi
   const bin = join(checkout, "packages", "cli", "bin", "lejepa.js");
   // A cache of builds would pass off what another checkout has built.
   const env = { ...process.env, NX_SKIP_NX_CACHE: "true", NX_DAEMON: "false" };
-  const help = execFileSync(process.execPath, [bin, "--help"], { env, encoding: "utf8" });
-  expect(help).toMatch(/^Usage: lejepa/);
+  const run = () => spawnSync(process.execPath, [bin, "--help"], { env, encoding: "utf8" });
+  const { stdout, stderr } = run();
+  expect(stdout).toMatch(/^Usage: lejepa/);
+  expect(stderr).toMatch(/^lejepa: building the packages of this checkout/);
   expect(existsSync(built)).toBe(true);
+  expect(run()).toMatchObject({ stdout, stderr: "" });
 });

