@@ -5,7 +5,7 @@
 import type { backend_util } from "@tensorflow/tfjs-core";
 import type { Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
-import { fromBlocked, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
+import { fromBlocked, nchwc, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
 import { convolveBlocked } from "./side-by-side.js";
 
 type Window = backend_util.Conv2DInfo;
@@ -142,23 +142,25 @@ export function blockedInputGradient(
   const outChannels = wholeBlocks(window.outChannels, block);
   if (!worthFilling(window, inChannels, outChannels)) return undefined;
   const { filterHeight: kh, filterWidth: kw } = window;
-  // In memory: [I / B, O / B, taps, B of O, B of I].
-  const byTap = g.reshape(
-    g.transpose(
-      g.reshape(withZeros(g, filter, inChannels, outChannels), [
-        kh,
-        kw,
-        inChannels / block,
-        block,
-        outChannels / block,
-        block,
-      ]),
-      [2, 4, 0, 1, 5, 3],
-    ),
-    [inChannels / block, outChannels / block, kh * kw, block * block],
+  const [ins, outs] = [inChannels / block, outChannels / block];
+  const filled = withZeros(g, filter, inChannels, outChannels);
+  // A filter is kh kw images of I channels and O pixels to it. In memory: [taps, I / B, O / B, B of O, B of I].
+  const swapped = g.op(
+    "ReorderInput",
+    [g.reshape(filled, [kh * kw, inChannels, 1, outChannels])],
+    [kh * kw, inChannels, 1, outChannels],
+    filter.dtype,
+    { channels_last: 0 },
+    nchwc,
   );
+  const blocks = g.reshape(swapped, [kh * kw * ins * outs, block * block]);
   return gradientByPhases(g, dy, window, (source, taps, shape, attributes) => {
-    const picked = g.gather(byTap, g.dense(taps, [taps.length], "int32"), 2);
+    // [I / B, O / B, taps]: where each block lies.
+    const places = Int32Array.from({ length: ins * outs * taps.length }, (_, i) => {
+      const tap = taps[i % taps.length]!;
+      return tap * ins * outs + Math.floor(i / taps.length);
+    });
+    const picked = g.gather(blocks, g.dense(places, [places.length], "int32"), 0);
     const weights = g.reshape(picked, [inChannels, outChannels, ...attributes.kernel_shape]);
     return convolveBlocked(g, source, weights, shape, attributes);
   });
