@@ -1,6 +1,8 @@
 /** Lowerings to TensorFlow's own operators, where those do what a tfjs kernel asks for in one piece. All other kernels
  *  are lowered as for onnxruntime, and operators.ts turns what that writes into TensorFlow's nodes. */
 import type {
+  AdamwConstants,
+  AdamwInputs,
   NormalizeColumnsAttrs,
   NormalizeColumnsGradInputs,
   NormalizeColumnsInputs,
@@ -9,12 +11,15 @@ import type { LRNAttrs, LRNInputs, StepAttrs, StepInputs } from "@tensorflow/tfj
 import { sizeOf, type DType, type Shape, type Value } from "../graph/graph.js";
 import { convolutionRows } from "../kernels/convolution.js";
 import { kernel, unary, type Row } from "../kernels/kernel.js";
+import { adamwTerms } from "../kernels/optimizer.js";
 import { poolingRows } from "../kernels/pooling.js";
 import { axesOf, type Window } from "../kernels/window.js";
 import { loweringTable } from "../kernels/table.js";
 import type { LoweringTarget } from "../lower.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
+import { adamwInPlace } from "../passes/in-place-updates.js";
 import { attribute, type Attribute } from "./attribute.js";
+import { resourceUpdate } from "./graph-fragment.js";
 import { tensorflow } from "./operators.js";
 
 const { float, int, ints, string, type } = attribute;
@@ -399,6 +404,33 @@ const ownRows = {
       alpha: float(alpha),
       beta: float(beta),
     }),
+  ),
+  // TensorFlow takes 1 - b1 and 1 - b2 of float32 numbers: for 0.999 the square grows by 1.3e-5 of its growth less.
+  [adamwInPlace]: kernel<Record<keyof AdamwInputs, never>, AdamwConstants>(
+    (
+      { mean, square, gradient, ...operands },
+      { beta1, beta2, epsilon: smallest, weightDecay },
+      g,
+    ) => {
+      const { kept, stepSize, epsilon } = adamwTerms(g, operands, {
+        epsilon: smallest,
+        weightDecay,
+      });
+      const { shape } = mean;
+      // TensorFlow's corrections are left out: beta powers of 0.
+      const [none, rate1, rate2] = [g.uniform(0), g.uniform(beta1), g.uniform(beta2)];
+      return g.opMany(
+        "ResourceApplyAdam",
+        [kept, mean, square, none, none, stepSize, rate1, rate2, epsilon, gradient],
+        [
+          [shape, "float32"],
+          [shape, "float32"],
+          [shape, "float32"],
+        ],
+        {},
+        resourceUpdate,
+      );
+    },
   ),
 } satisfies Record<string, Row>;
 
