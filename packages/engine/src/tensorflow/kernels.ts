@@ -21,6 +21,12 @@ import { adamwInPlace } from "../passes/in-place-updates.js";
 import { attribute, type Attribute } from "./attribute.js";
 import { resourceUpdate } from "./graph-fragment.js";
 import { tensorflow } from "./operators.js";
+import {
+  reachesWholeImages,
+  wholeConvolution,
+  wholeFilterGradient,
+  wholeInputGradient,
+} from "./whole-windows.js";
 
 const { float, int, ints, string, type } = attribute;
 
@@ -170,17 +176,21 @@ const mostByImage = 2 ** 15;
 
 const convolution = convolutionRows({
   convolve: (g, given, filter, asked) => {
+    if (reachesWholeImages(asked)) return wholeConvolution(g, given, filter, asked);
     const { x, window } = withoutPadding(g, given, asked);
     return native(g, "Conv2D", [x, filter], window.outShape, "float32", {
       ...windowAttributes(window),
       dilations: ints([1, window.dilationHeight, window.dilationWidth, 1]),
     });
   },
-  inputGradient: (g, dy, filter, window) =>
-    sizeOf(filter.shape) <= mostByImage
+  inputGradient: (g, dy, filter, window) => {
+    if (reachesWholeImages(window)) return wholeInputGradient(g, dy, filter, window);
+    return sizeOf(filter.shape) <= mostByImage
       ? full.inputGradient(g, dy, filter, window)
-      : unpadded(g, full.inputGradient(g, dy, filter, widened(window)), window),
+      : unpadded(g, full.inputGradient(g, dy, filter, widened(window)), window);
+  },
   filterGradient: (g, given, dy, asked) => {
+    if (reachesWholeImages(asked)) return wholeFilterGradient(g, given, dy, asked);
     const { x, window } = withoutPadding(g, given, asked);
     return full.filterGradient(g, x, dy, window);
   },
