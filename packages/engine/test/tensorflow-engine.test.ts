@@ -1,8 +1,8 @@
 /** What only the tensorflow engine has to keep: variables that share no memory with the caller, and one TensorFlow for
  *  all engines of a process. */
 import "@tensorflow/tfjs-backend-cpu";
-import "@lejepa/ops";
 import { createEngine, type Step } from "@lejepa/engine";
+import { adamw, type HostTensors } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { needs } from "../../../tools/backends.js";
@@ -208,6 +208,131 @@ test("what TensorFlow reports while a step runs is the error of that run, and th
     expect(y!.data[0]).toBe(3);
     await engine.dispose();
   }
+});
+
+describe("parameters that AdamW updates in place", () => {
+  const names = ["w", "b"];
+  const constants = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+  const start = (): HostTensors =>
+    Object.fromEntries(
+      names.flatMap((name, k) =>
+        ["", ".mean", ".square"].map((kind, i) => [
+          name + kind,
+          {
+            shape: [2, 3],
+            data: Float32Array.from({ length: 6 }, (_, j) =>
+              i === 0 ? Math.sin(7 * k + j) : 1e-3 * i * Math.abs(Math.cos(k + j)),
+            ),
+          },
+        ]),
+      ),
+    );
+  const inputs = {
+    ...{ learningRate: { shape: [] }, correction1: { shape: [] }, correction2: { shape: [] } },
+    place: { shape: [1], dtype: "int32" },
+  } as const;
+  const given = (step: number) => ({
+    learningRate: 0.1,
+    correction1: 1 - 0.9 ** (step + 1),
+    correction2: 1 - 0.999 ** (step + 1),
+    place: Int32Array.of(step % 3),
+  });
+  /** "w" decays and "b" does not; the gradients are of (w b)^2. It hands out w and b as they were, and a number that is
+   *  not there where `place` is 3 or more. */
+  const step: Step = (state, { learningRate, correction1, correction2, place }) => {
+    const gradients = {
+      w: tf.mul(tf.mul(2, state.w!), tf.square(state.b!)),
+      b: tf.mul(tf.mul(2, state.b!), tf.square(state.w!)),
+    };
+    const schedule = {
+      learningRate: learningRate!,
+      correction1: correction1!,
+      correction2: correction2!,
+    };
+    const updated = names.map((name) =>
+      adamw(
+        {
+          ...schedule,
+          parameter: state[name]!,
+          mean: state[`${name}.mean`]!,
+          square: state[`${name}.square`]!,
+          gradient: gradients[name as keyof typeof gradients],
+        },
+        { ...constants, weightDecay: name === "w" ? 0.5 : 0 },
+      ),
+    );
+    return {
+      state: Object.fromEntries(
+        updated.flatMap(({ parameter, mean, square }, i) => [
+          [names[i]!, parameter],
+          [`${names[i]!}.mean`, mean],
+          [`${names[i]!}.square`, square],
+        ]),
+      ),
+      outputs: { w: state.w!, b: state.b!, there: tf.gather(tf.range(0, 3), place as tf.Tensor1D) },
+    };
+  };
+
+  test("get the values of the composition, and what was read before stays as it was", async (context) => {
+    needs("tensorflow", context);
+    const eager = await createEngine("eager", { backend: "cpu" });
+    const tensorflow = await createEngine("tensorflow", { thread: "main" });
+    const [wanted, got] = [
+      await eager.compile(step, { state: start(), inputs }),
+      await tensorflow.compile(step, { state: start(), inputs }),
+    ];
+    const read = await got.readState();
+    let previous = start();
+    for (let i = 0; i < 5; i++) {
+      await wanted.run(given(i));
+      const { w, b } = await got.run(given(i));
+      expect([...w!.data, ...b!.data]).toEqual([...previous.w!.data, ...previous.b!.data]);
+      previous = await got.readState();
+      // TensorFlow takes 1 - 0.999 in float32, which is 1.3e-5 of itself too little.
+      for (const [name, { data }] of Object.entries(await wanted.readState()))
+        data.forEach((value, j) => expect(previous[name]!.data[j], name).toBeCloseTo(value, 5));
+    }
+    expect(read).toEqual(start());
+    expect(previous.w!.data).not.toEqual(start().w!.data);
+    await eager.dispose();
+    await tensorflow.dispose();
+  });
+
+  test("stay as they were where the run fails", async (context) => {
+    needs("tensorflow", context);
+    const engine = await createEngine("tensorflow", { thread: "main" });
+    const compiled = await engine.compile(step, { state: start(), inputs });
+    await compiled.run(given(0));
+    const before = await compiled.readState();
+    await expect(compiled.run({ ...given(1), place: Int32Array.of(7) })).rejects.toThrow(
+      /7 is not in \[0, 3\)/,
+    );
+    expect(await compiled.readState()).toEqual(before);
+    await compiled.run(given(1));
+    expect((await compiled.readState()).w!.data).not.toEqual(before.w!.data);
+    await engine.dispose();
+  });
+
+  test("leave a state alone that shares their memory", async (context) => {
+    needs("tensorflow", context);
+    const engine = await createEngine("tensorflow", { thread: "main" });
+    const compiled = await engine.compile(
+      ({ before, ...state }, input) => {
+        void before;
+        const next = step(state, input);
+        return { state: { ...next.state, before: state.b! }, outputs: next.outputs };
+      },
+      { state: { ...start(), before: start().b! }, inputs },
+    );
+    for (let i = 0; i < 3; i++) {
+      const { b } = await compiled.readState();
+      await compiled.run(given(i));
+      const { b: after, before } = await compiled.readState();
+      expect(before).toEqual(b);
+      expect(after).not.toEqual(b);
+    }
+    await engine.dispose();
+  });
 });
 
 test("explain is refused, and says where to ask", async (context) => {

@@ -2,7 +2,13 @@
  *  convolve are made of. Geometry and layout as for `conv2d`. */
 import * as tf from "@tensorflow/tfjs-core";
 import { LejepaError } from "./lejepa-error.js";
-import { type Padding, type ResolvedPadding, resolvePadding } from "./padding.js";
+import {
+  isOutOfReach,
+  type Padding,
+  type ResolvedPadding,
+  resolvePadding,
+  withinReach,
+} from "./padding.js";
 import { badShape, requireShape } from "./shape.js";
 
 /** How the kernel moves. */
@@ -69,8 +75,12 @@ export function resultShape(
 }
 
 /** y [N, H', W', O] of x [N, H, W, I] and weight [Kh, Kw, I, O]. */
-export function convolve(x: tf.Tensor4D, weight: tf.Tensor4D, geometry: Geometry): tf.Tensor4D {
-  const { stride, dilation, sides } = geometry;
+export function convolve(
+  image: tf.Tensor4D,
+  weight: tf.Tensor4D,
+  { stride, dilation, sides: margin }: Geometry,
+): tf.Tensor4D {
+  const { x, sides } = withinReach(image, margin);
   // tf.conv2d takes a stride or a dilation, not both.
   return stride === 1
     ? tf.conv2d(x, weight, stride, sides.explicit, "NHWC", dilation)
@@ -84,21 +94,28 @@ export function inputGradient(
   shape: [number, number, number, number],
   { stride, dilation, sides }: Geometry,
 ): tf.Tensor4D {
-  return tf.conv2dTranspose(dy, spreadTaps(weight, dilation), shape, stride, sides.explicit);
+  const taps = spreadTaps(weight, dilation);
+  if (!isOutOfReach(sides)) return tf.conv2dTranspose(dy, taps, shape, stride, sides.explicit);
+  const { top, bottom, left, right } = sides;
+  const [batch, height, width, channels] = shape;
+  const whole = [batch, top + height + bottom, left + width + right, channels] as typeof shape;
+  const dx = tf.conv2dTranspose(dy, taps, whole, stride, "valid");
+  return tf.slice(dx, [0, top, left, 0], shape);
 }
 
 /** dweight of the given shape from x and dy: by tfjs's kernel where the backend has it (wasm has not, and it knows no
  *  dilation), else tap by tap. */
 export function filterGradient(
-  x: tf.Tensor4D,
+  image: tf.Tensor4D,
   dy: tf.Tensor4D,
   shape: [number, number, number, number],
   geometry: Geometry,
 ): tf.Tensor4D {
-  const { stride, dilation, sides } = geometry;
+  const { stride, dilation } = geometry;
   if (dilation !== 1 || tf.getKernel("Conv2DBackpropFilter", tf.getBackend()) == null) {
-    return filterGradientByTap(x, dy, shape, geometry);
+    return filterGradientByTap(image, dy, shape, geometry);
   }
+  const { x, sides } = withinReach(image, geometry.sides);
   const attributes = {
     strides: stride,
     pad: sides.explicit,

@@ -1,3 +1,4 @@
+import * as tf from "@tensorflow/tfjs-core";
 import { LejepaError } from "./lejepa-error.js";
 import { badShape } from "./shape.js";
 
@@ -69,3 +70,26 @@ export function resolvePadding(
     ],
   };
 }
+
+const none: ResolvedPadding = {
+  ...{ top: 0, bottom: 0, left: 0, right: 0 },
+  explicit: [
+    [0, 0],
+    [0, 0],
+    [0, 0],
+    [0, 0],
+  ],
+};
+
+/** Whether the backend's kernels cannot have this margin: on tfjs-node pooling and the gradients of convolutions throw
+ *  where TensorFlow has no word for the padding. */
+export const isOutOfReach = ({ top, bottom, left, right }: ResolvedPadding): boolean =>
+  top + bottom + left + right > 0 && tf.getBackend() === "tensorflow";
+
+/** The image and its margin; an image with the margin around it, which then needs none, where that is out of reach. */
+export const withinReach = (
+  x: tf.Tensor4D,
+  sides: ResolvedPadding,
+  value = 0,
+): { readonly x: tf.Tensor4D; readonly sides: ResolvedPadding } =>
+  isOutOfReach(sides) ? { x: tf.pad(x, sides.explicit, value), sides: none } : { x, sides };

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
-import { type Padding, resolvePadding } from "./padding.js";
+import { type Padding, resolvePadding, withinReach } from "./padding.js";
 import { badShape, sizeOf } from "./shape.js";
 
 /** Kernel of `globalAveragePool`. */
@@ -73,5 +73,6 @@ export function maxPool2d(
     throw badShape({ op: "maxPool2d", argument: "x", expected: "[N, H, W, C]", got: x.shape });
   }
   const sides = resolvePadding("maxPool2d", padding, x.shape, [window, window]);
-  return tf.maxPool(x, window, stride, sides.explicit);
+  const within = withinReach(x, sides, -Infinity);
+  return tf.maxPool(within.x, window, stride, within.sides.explicit);
 }

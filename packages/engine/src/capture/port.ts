@@ -2,6 +2,8 @@
 export const port = {
   state: (name: string) => `state/${name}`,
   isState: (portName: string) => portName.startsWith("state/"),
+  /** The name that `state` made a port of. */
+  stateName: (portName: string) => portName.slice("state/".length),
   input: (name: string) => `input/${name}`,
   isInput: (portName: string) => portName.startsWith("input/"),
   /** The name that `input` made a port of. */

@@ -164,6 +164,21 @@ const geometries: readonly Geometry[] = [
   ["parts of blocks, 3x3 by 2", [2, 5, 6, 12], [3, 3, 12, 28], [2, 2], 1],
   ["parts of blocks, no multiples of four", [1, 5, 4, 18], [2, 3, 18, 13], [1, 1], "same"],
   ["a large batch", [64, 3, 4, 16], [2, 2, 16, 16], [2, 2], 1],
+  ["a large batch of images within each window", [64, 2, 2, 5], [3, 3, 5, 4], [1, 1], 1],
+  ["a large batch of pixels", [64, 1, 1, 5], [3, 3, 5, 4], [1, 1], 1],
+  [
+    "a large batch within each window, by 2 and 1",
+    [64, 3, 2, 4],
+    [5, 4, 4, 3],
+    [2, 1],
+    [
+      [0, 0],
+      [2, 2],
+      [1, 2],
+      [0, 0],
+    ],
+  ],
+  ["many channels, 3x3 by 2", [2, 5, 4, 64], [3, 3, 64, 64], [2, 2], 1],
   // The filter's gradient runs over blocks of images: whole ones and parts, one band of positions and several.
   ["a block and a part of images", [20, 5, 4, 32], [3, 3, 32, 16], [2, 2], "same"],
   ["blocks of images, few channels", [16, 6, 7, 3], [4, 3, 3, 32], [2, 2], 1],

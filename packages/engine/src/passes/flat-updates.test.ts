@@ -79,7 +79,7 @@ const small = [[2, 3], [4], [], [3, 1, 2], [5]];
 test("updates of one kind become one over all of them, each kind its own, with equal numbers", async () => {
   const kinds: Kind[] = ["decay", "no-decay", "no-decay", "decay", "no-decay"];
   const graph = graphOf(small.map((shape, i) => ({ shape, kind: kinds[i]! })));
-  const passed = runPasses(graph, [flatUpdates("packed")]);
+  const passed = runPasses(graph, [flatUpdates]);
   expect(updates(graph)).toHaveLength(5);
   expect(updates(passed)).toEqual([6 + 6, 4 + 1 + 5]);
   const wanted = await evaluate(graph);
@@ -98,7 +98,7 @@ test("two updates become Reshape and Concat, one update, Split and Reshape", () 
   ]);
   const operand = ["Reshape", "Reshape", "Concat"];
   const result = ["SplitV", "Reshape", "Reshape"];
-  expect(runPasses(graph, [flatUpdates("packed")]).nodes.map(({ op }) => op)).toEqual([
+  expect(runPasses(graph, [flatUpdates]).nodes.map(({ op }) => op)).toEqual([
     ...multiply,
     ...[...operand, ...operand, ...operand, ...operand],
     ...["LejepaAdamw", ...result, ...result, ...result],
@@ -110,19 +110,14 @@ test.each([
   { why: "it is too large", shapes: [[131_073], [257, 512]], kinds: ["decay", "decay"] },
 ] as const)("an update stays as it is where $why", ({ shapes, kinds }) => {
   const graph = graphOf(shapes.map((shape, i) => ({ shape, kind: kinds[i]! })));
-  expect(runPasses(graph, [flatUpdates("packed")]).nodes).toEqual(graph.nodes);
+  expect(runPasses(graph, [flatUpdates]).nodes).toEqual(graph.nodes);
 });
 
 test("a vector that grows too long is followed by another", () => {
   const graph = graphOf(
     [120_000, 80_000, 64_000, 5].map((size) => ({ shape: [size], kind: "decay" })),
   );
-  expect(updates(runPasses(graph, [flatUpdates("packed")]))).toEqual([200_000, 64_005]);
-});
-
-test("fewer tensors are laid end to end where the state is not kept so", () => {
-  const graph = graphOf([4096, 4097, 4095].map((size) => ({ shape: [size], kind: "decay" })));
-  expect(updates(runPasses(graph, [flatUpdates("apart")]))).toEqual([4097, 4096 + 4095]);
+  expect(updates(runPasses(graph, [flatUpdates]))).toEqual([200_000, 64_005]);
 });
 
 test("an update stays as it is where the step goes on to use its results", () => {
@@ -130,7 +125,7 @@ test("an update stays as it is where the step goes on to use its results", () =>
     small.map((shape) => ({ shape, kind: "decay" })),
     (state) => ({ state, outputs: { size: tf.sum(tf.square(state["p0"]!)) } }),
   );
-  expect(updates(runPasses(graph, [flatUpdates("packed")]))).toEqual([2, 4 + 1 + 6 + 5]);
+  expect(updates(runPasses(graph, [flatUpdates]))).toEqual([2, 4 + 1 + 6 + 5]);
 });
 
 test("updates by other scalars stay apart", () => {
@@ -148,5 +143,5 @@ test("updates by other scalars stay apart", () => {
   const tensor = { shape: [3], data: Float32Array.of(1, 2, 3) };
   const state = { a: tensor, b: tensor, c: tensor, d: tensor };
   const { graph } = capture(step, state, inputs, onnxTarget);
-  expect(updates(runPasses(graph, [flatUpdates("packed")]))).toEqual([6, 6]);
+  expect(updates(runPasses(graph, [flatUpdates]))).toEqual([6, 6]);
 });

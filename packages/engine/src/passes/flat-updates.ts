@@ -2,9 +2,8 @@ import { newValue, sizeOf, type Graph, type GraphNode, type Value } from "../gra
 import type { Pass } from "./rewrite-nodes.js";
 
 /** Elements of the largest tensor that is laid end to end with others: from there on copying it costs more than a dozen
- *  operations more. Where the vectors are taken apart between steps every operand is copied twice: on the ViT reference
- *  step the updates took 1.99 ms apart, 1.87 with that limit and 2.10 with everything in one vector. */
-const largest = { packed: 2 ** 17, apart: 4096 } as const;
+ *  operations more. */
+const largest = 2 ** 17;
 /** Elements of the longest vector, if it is of several tensors. onnxruntime gives an elementwise operation a second
  *  thread from about 90,000 elements on: on two threads AdamW over 166,400 takes 205 us in one vector, and 345 in three
  *  of 36,864 to 73,728. */
@@ -19,10 +18,10 @@ const scalars = ["learningRate", "correction1", "correction2"] as const;
  *  Reshape of its results. A vector that grows too long is followed by another. Refused: tensors so large that copying
  *  costs more than operations do, updates whose results the step goes on to use, and an update that is alone in its
  *  constants and scalars. */
-export const flatUpdates = (smallState: keyof typeof largest): Pass => ({
+export const flatUpdates: Pass = {
   name: "flat updates",
   run(graph) {
-    const groups = groupsOf(graph, largest[smallState]);
+    const groups = groupsOf(graph);
     const members = new Set(groups.flat());
     const nodes = graph.nodes.flatMap((node) => {
       if (!members.has(node)) return [node];
@@ -32,10 +31,10 @@ export const flatUpdates = (smallState: keyof typeof largest): Pass => ({
     });
     return { ...graph, nodes };
   },
-});
+};
 
 /** Updates that can be one, two or more to a group. */
-function groupsOf({ nodes }: Graph, most: number): GraphNode[][] {
+function groupsOf({ nodes }: Graph): GraphNode[][] {
   const used = new Set(nodes.flatMap(({ inputs }) => inputs));
   const groups: GraphNode[][] = [];
   /** Of each kind the group that takes more, and how long it is. */
@@ -43,7 +42,7 @@ function groupsOf({ nodes }: Graph, most: number): GraphNode[][] {
   for (const node of nodes) {
     if (node.op !== "LejepaAdamw") continue;
     const size = sizeOf(operand(node, "parameter").shape);
-    if (size > most) continue;
+    if (size > largest) continue;
     if (node.outputs.some((output) => used.has(output))) continue;
     const shared = scalars.map((name) => operand(node, name).id);
     const kind = JSON.stringify([shared, Object.entries(node.attributes).sort()]);

@@ -11,6 +11,7 @@ import { flatUpdates } from "./flat-updates.js";
 import { fusedChannels } from "./fused-channels.js";
 import { gatheredRows } from "./gathered-rows.js";
 import { gemmBias } from "./gemm-bias.js";
+import { inPlaceUpdates } from "./in-place-updates.js";
 import { identities } from "./identities.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
 import { masksFromResults } from "./masks-from-results.js";
@@ -24,7 +25,7 @@ const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
   commonSubexpressions,
   masksFromResults,
   deadCode,
-  flatUpdates(smallState),
+  smallState === "packed" ? flatUpdates : inPlaceUpdates,
 ];
 
 /** Over the ONNX operators, whatever runs them. The second round simplifies what the late broadcasts left. */
