@@ -15,6 +15,7 @@ import { loweringTable } from "../kernels/table.js";
 import type { LoweringTarget } from "../lower.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { attribute, type Attribute } from "./attribute.js";
+import { characteristicMeansRows } from "./characteristic-means.js";
 import { tensorflow } from "./operators.js";
 
 const { float, int, ints, string, type } = attribute;
@@ -388,5 +389,11 @@ void _composed;
 /** Lowering for TensorFlow. */
 export const tensorflowTarget = (device: Device): LoweringTarget => ({
   engine: "tensorflow",
-  table: { ...shared, ...ownRows, ...normalisation(device) },
+  table: {
+    ...shared,
+    ...ownRows,
+    ...normalisation(device),
+    // What is compiled there, and how fast it is, has not been tried on a GPU.
+    ...(device === "cpu" ? characteristicMeansRows : {}),
+  },
 });
