@@ -26,7 +26,7 @@ export interface TensorFlowOptions {
    *  out. */
   readonly precision?: "float32" | "bfloat16";
   /** Whether XLA compiles the operations of a step, a cluster of them at a time; false when left out. Meant for GPUs: on
-   *  the CPU it takes seconds to compile and gained nothing. */
+   *  the CPU it takes seconds to compile and gained nothing, but in SIGReg's means, where it is used either way. */
   readonly xla?: boolean;
 }
 

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
+import { harmonicProducts, type HarmonicProducts, type Knots } from "./harmonic-products.js";
 import { LejepaError } from "./lejepa-error.js";
 import { lastAxis, sizeOf } from "./shape.js";
 
@@ -37,48 +38,66 @@ export function characteristicMeans(
   });
 }
 
-interface Knots {
-  readonly step: number;
-  readonly harmonics: number[];
+/** Kernel of {@link characteristicMeans}: rows x [R, N] to their means [R, 2 T]. */
+export const CharacteristicMeans = "LejepaCharacteristicMeans";
+/** Operands of {@link CharacteristicMeans}. */
+export interface CharacteristicMeansInputs {
+  /** [R, N] */
+  readonly x: tf.Tensor;
 }
 
+/** Kernel of its gradient: dx [R, N] from the rows and the gradient of their means. */
+export const CharacteristicMeansGrad = "LejepaCharacteristicMeansGrad";
+/** Operands of {@link CharacteristicMeansGrad}. */
+export interface CharacteristicMeansGradInputs {
+  /** [R, N] */
+  readonly x: tf.Tensor;
+  /** [R, 2 T] */
+  readonly dy: tf.Tensor;
+}
+
+/** Attributes of both kernels. */
+export type CharacteristicMeansAttrs = Knots;
+
 const meansOfRows = compositeKernel({
-  kernelName: "LejepaCharacteristicMeans",
+  kernelName: CharacteristicMeans,
   outputs: ["means"],
-  forward: ({ x }: { readonly x: tf.Tensor2D }, knots: Knots) => {
-    const samples = x.shape[1];
-    const plan = planFor(knots.harmonics);
-    const { toMeans } = coefficients(knots, plan, samples);
-    const blocks = inBlocks([x], samples).map(([rows]) => {
-      const { fine, coarse } = lists(rows!, knots.step, plan);
-      const products = tf.matMul(fine, coarse, false, true); // [R, 2 F + 1, 2 C + 1]
-      return tf.matMul(tf.reshape<tf.Rank.R2>(products, [rows!.shape[0], -1]), toMeans);
+  forward: ({ x }: CharacteristicMeansInputs, knots: Knots) => {
+    const samples = x.shape[1]!;
+    const products = harmonicProducts(knots, samples);
+    const toMeans = tf.tensor2d(products.toMeans, [products.count, 2 * knots.harmonics.length]);
+    const blocks = inBlocks([x as tf.Tensor2D], samples).map(([rows]) => {
+      const { fine, coarse } = lists(rows!, knots.step, products);
+      const sums = tf.matMul(fine, coarse, false, true); // [R, 2 F + 1, 2 C + 1]
+      return tf.matMul(tf.reshape<tf.Rank.R2>(sums, [rows!.shape[0], -1]), toMeans);
     });
     return { means: tf.concat(blocks, 0) };
   },
   gradient: {
     saves: ["x"],
     rule: ({ means: dy }, { x }, knots) => ({
-      x: () => gradientOfRows({ x: x as tf.Tensor2D, dy: dy as tf.Tensor2D }, knots)[0]!,
+      x: () => gradientOfRows({ x, dy }, knots)[0]!,
     }),
   },
 });
 
 /** Computes the lists again, instead of keeping them; an engine that has both kernels in one graph computes them once. */
 const gradientOfRows = compositeKernel({
-  kernelName: "LejepaCharacteristicMeansGrad",
+  kernelName: CharacteristicMeansGrad,
   outputs: ["dx"],
-  forward: ({ x, dy }: { readonly x: tf.Tensor2D; readonly dy: tf.Tensor2D }, knots: Knots) => {
-    const samples = x.shape[1];
-    const plan = planFor(knots.harmonics);
-    const { toForm } = coefficients(knots, plan, samples);
-    const blocks = inBlocks([x, dy], samples).map(([rows, dyRows]) => {
-      const { fine, coarse } = lists(rows!, knots.step, plan);
-      const form = tf.reshape(tf.matMul(dyRows!, toForm), [
-        ...[rows!.shape[0], 2 * plan.fine + 1, 2 * plan.coarse + 1],
-      ]);
-      return tf.sum<tf.Tensor2D>(tf.mul(tf.matMul(form, coarse), fine), 1);
-    });
+  forward: ({ x, dy }: CharacteristicMeansGradInputs, knots: Knots) => {
+    const samples = x.shape[1]!;
+    const products = harmonicProducts(knots, samples);
+    const toForm = tf.tensor2d(products.toForm, [2 * knots.harmonics.length, products.count]);
+    const blocks = inBlocks([x as tf.Tensor2D, dy as tf.Tensor2D], samples).map(
+      ([rows, dyRows]) => {
+        const { fine, coarse } = lists(rows!, knots.step, products);
+        const form = tf.reshape(tf.matMul(dyRows!, toForm), [
+          ...[rows!.shape[0], 2 * products.fine + 1, 2 * products.coarse + 1],
+        ]);
+        return tf.sum<tf.Tensor2D>(tf.mul(tf.matMul(form, coarse), fine), 1);
+      },
+    );
     return { dx: tf.concat(blocks, 0) };
   },
 });
@@ -96,24 +115,6 @@ function inBlocks(tensors: readonly tf.Tensor2D[], samples: number): tf.Tensor2D
   return sizes.map((_, i) => parts.map((part) => part[i]!));
 }
 
-/** How many fine (F) and coarse (C) multiples of the angle are kept. */
-interface Plan {
-  readonly fine: number;
-  readonly coarse: number;
-}
-
-/** The plan with the fewest multiples; among equals the shorter fine list, which the gradient multiplies by. */
-function planFor(harmonics: readonly number[]): Plan {
-  const highest = Math.max(...harmonics);
-  const plans = Array.from({ length: highest }, (_, i): Plan => {
-    const fine = i + 1;
-    return { fine, coarse: Math.max(0, Math.ceil((highest - fine) / (2 * fine + 1))) };
-  });
-  return plans.reduce((best, plan) =>
-    plan.fine + plan.coarse < best.fine + best.coarse ? plan : best,
-  );
-}
-
 /** cos and sin of a multiple of the angles. */
 interface Rotation {
   readonly cos: tf.Tensor3D;
@@ -121,7 +122,7 @@ interface Rotation {
 }
 
 /** The two lists of rows [R, N]: fine [R, 2 F + 1, N] and coarse [R, 2 C + 1, N]. */
-function lists(rows: tf.Tensor2D, step: number, plan: Plan) {
+function lists(rows: tf.Tensor2D, step: number, plan: HarmonicProducts) {
   const [count, samples] = rows.shape;
   const angle = tf.reshape<tf.Rank.R3>(tf.mul(rows, step), [count, 1, samples]);
   const ones = tf.ones<tf.Rank.R3>(angle.shape);
@@ -167,38 +168,4 @@ const sumOfAngles = (a: Rotation, b: Rotation): Rotation => ({
 function twice({ cos, sin }: Rotation): Rotation {
   const doubled = tf.add<tf.Tensor3D>(sin, sin);
   return { cos: tf.sub(1, tf.mul(doubled, sin)), sin: tf.mul(doubled, cos) };
-}
-
-/** The constant matrices between the products of the lists and the means, and between the gradient of the means and
- *  the bilinear form: `toMeans` [(2 F + 1) (2 C + 1), 2 T] and `toForm` [2 T, (2 F + 1) (2 C + 1)]. */
-function coefficients({ step, harmonics }: Knots, plan: Plan, samples: number) {
-  const stride = 2 * plan.fine + 1;
-  const columns = 2 * plan.coarse + 1;
-  const [products, parts] = [stride * columns, 2 * harmonics.length];
-  const toMeans = new Float32Array(products * parts);
-  const toForm = new Float32Array(parts * products);
-  // Places in a list: the cosine of 0 is the one in front.
-  const cosAt = (multiple: number) => (multiple === 0 ? 0 : 2 * multiple - 1);
-  const sinAt = (multiple: number) => 2 * multiple;
-  harmonics.forEach((harmonic, j) => {
-    const c = Math.floor((harmonic + plan.fine) / stride);
-    const f = Math.abs(harmonic - c * stride);
-    const sign = Math.sign(harmonic - c * stride);
-    const set = (fineAt: number, coarseAt: number, part: "cos" | "sin", value: number) => {
-      const product = fineAt * columns + coarseAt;
-      const [own, other] = part === "cos" ? [2 * j, 2 * j + 1] : [2 * j + 1, 2 * j];
-      toMeans[product * parts + own] = value / samples;
-      // d cos(t x) / dx = -t sin(t x) and d sin(t x) / dx = t cos(t x).
-      const slope = (harmonic * step) / samples;
-      toForm[other * products + product] = (part === "cos" ? slope : -slope) * value;
-    };
-    set(cosAt(f), cosAt(c), "cos", 1);
-    if (c > 0) set(cosAt(f), sinAt(c), "sin", 1);
-    if (f > 0) set(sinAt(f), cosAt(c), "sin", sign);
-    if (f > 0 && c > 0) set(sinAt(f), sinAt(c), "cos", -sign);
-  });
-  return {
-    toMeans: tf.tensor2d(toMeans, [products, parts]),
-    toForm: tf.tensor2d(toForm, [parts, products]),
-  };
 }

@@ -41,11 +41,19 @@ export {
   type ScaleShiftAttrs,
   type ScaleShiftInputs,
 } from "./batch-norm.js";
-export { characteristicMeans } from "./characteristic-means.js";
+export {
+  CharacteristicMeans,
+  characteristicMeans,
+  type CharacteristicMeansAttrs,
+  CharacteristicMeansGrad,
+  type CharacteristicMeansGradInputs,
+  type CharacteristicMeansInputs,
+} from "./characteristic-means.js";
 export { type BatchNormParameters, convBlock, type ConvBlockOptions } from "./conv-block.js";
 export { runningComposite } from "./composite-kernel.js";
 export { conv2d, type Conv2dOptions } from "./conv2d.js";
 export { DropPath, dropPath, type DropPathAttrs, type DropPathInputs } from "./drop-path.js";
+export { type HarmonicProducts, harmonicProducts, type Knots } from "./harmonic-products.js";
 export type { HostTensor, HostTensors, Tensors } from "./host-tensor.js";
 export {
   LayerNorm,

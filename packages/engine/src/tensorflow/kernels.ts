@@ -19,6 +19,7 @@ import type { LoweringTarget } from "../lower.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { adamwInPlace } from "../passes/in-place-updates.js";
 import { attribute, type Attribute } from "./attribute.js";
+import { characteristicMeansRows } from "./characteristic-means.js";
 import { resourceUpdate } from "./graph-fragment.js";
 import { tensorflow } from "./operators.js";
 import {
@@ -451,5 +452,11 @@ void _composed;
 /** Lowering for TensorFlow. */
 export const tensorflowTarget = (device: Device): LoweringTarget => ({
   engine: "tensorflow",
-  table: { ...shared, ...ownRows, ...normalisation(device) },
+  table: {
+    ...shared,
+    ...ownRows,
+    ...normalisation(device),
+    // What is compiled there, and how fast it is, has not been tried on a GPU.
+    ...(device === "cpu" ? characteristicMeansRows : {}),
+  },
 });
