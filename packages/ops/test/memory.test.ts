@@ -87,7 +87,11 @@ test("a kernel's extra outputs are gone at once where nothing tidies", async () 
 });
 
 /** Run inside other kernels, whose gradients call them. */
-const inner: readonly unknown[] = [ops.NormalizeColumns, ops.NormalizeColumnsGrad];
+const inner: readonly unknown[] = [
+  ops.NormalizeColumns,
+  ops.NormalizeColumnsGrad,
+  ops.CharacteristicMeansGrad,
+];
 
 test("every composite kernel is named after the package and, unless run inside others, has a gradient", () => {
   const kernels = Object.values<unknown>({ ...ops }).filter((value) => typeof value === "string");
