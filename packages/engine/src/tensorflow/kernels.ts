@@ -149,9 +149,10 @@ function withoutPadding(
   g: OnnxBuilder,
   x: Value,
   window: Window,
+  value = 0,
 ): { readonly x: Value; readonly window: Window } {
   if (paddingName(window) !== "EXPLICIT") return { x, window };
-  return { x: surrounded(g, x, window, 0), window: widened(window) };
+  return { x: surrounded(g, x, window, value), window: widened(window) };
 }
 
 /** The window over the image with its padding around it, where TensorFlow has no word for the padding. */
@@ -211,23 +212,18 @@ const convolution = convolutionRows({
 const poolAttributes = (window: Window): Attributes => ({
   ksize: ints([1, window.filterHeight, window.filterWidth, 1]),
   strides: ints([1, window.strideHeight, window.strideWidth, 1]),
+  padding: string(paddingName(window)),
 });
 
-/** x with the window's padding around it, and the attributes of a window that needs none; or x as it is, where
- *  TensorFlow has a word for the padding. */
+/** What pooling takes: the image, as `withoutPadding` has it, and the attributes of the window over that. */
 function padded(
   g: OnnxBuilder,
-  x: Value,
-  window: Window,
+  given: Value,
+  asked: Window,
   value: number,
 ): { readonly x: Value; readonly attributes: Attributes } {
-  const name = paddingName(window);
-  const attributes = poolAttributes(window);
-  if (name !== "EXPLICIT") return { x, attributes: { ...attributes, padding: string(name) } };
-  return {
-    x: surrounded(g, x, window, value),
-    attributes: { ...attributes, padding: string("VALID") },
-  };
+  const { x, window } = withoutPadding(g, given, asked, value);
+  return { x, attributes: poolAttributes(window) };
 }
 
 /** The gradient of an image from that of the image with its padding. */
