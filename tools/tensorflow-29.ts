@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { fetchWheels } from "../packages/engine/src/tensorflow/setup/fetch-wheels.js";
 import { unpackWheels } from "../packages/engine/src/tensorflow/setup/unpack-wheels.js";
 import type { Wheel } from "../packages/engine/src/tensorflow/setup/wheels.js";
 
@@ -26,17 +27,15 @@ const wheel: Wheel = {
 export async function fetchTensorFlow29(into: string): Promise<void> {
   const scratch = join(into, "fetched");
   mkdirSync(scratch, { recursive: true });
-  const { name, version, sha256 } = wheel;
-  const requirements = join(scratch, "requirements.txt");
-  writeFileSync(requirements, `${name}==${version} --hash=sha256:${sha256}\n`);
-  await run("python3", [
-    ...["-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps", "--no-cache-dir"],
-    ...["--only-binary=:all:", "--python-version=3.10", "--platform=manylinux2014_x86_64"],
-    ...[`--dest=${scratch}`, `--requirement=${requirements}`],
-  ]);
-  const file = readdirSync(scratch).find((file) => file.endsWith(".whl"))!;
-  const signal = new AbortController().signal;
-  await unpackWheels([wheel], [join(scratch, file)], { python: "python3", into: scratch, signal });
+  const python = "python3";
+  const { signal } = new AbortController();
+  const paths = await fetchWheels([wheel], {
+    processor: "x86_64",
+    tags: { python: "3.10", abi: "cp310" },
+    ...{ python, downloads: join(scratch, "downloads"), scratch, signal },
+    onBytes: () => undefined,
+  });
+  await unpackWheels([wheel], paths, { python, into: scratch, signal });
 
   renameSync(join(scratch, "tensorflow/include"), join(into, "include"));
   const lib = join(into, "lib");

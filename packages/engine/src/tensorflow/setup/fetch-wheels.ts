@@ -9,6 +9,8 @@ import { wheelTags, type Wheel } from "./wheels.js";
 export interface Fetching {
   /** As wheels name it: "x86_64", "aarch64". */
   readonly processor: string;
+  /** Python that the wheels are for, as pip names it; {@link wheelTags} when left out. */
+  readonly tags?: { readonly python: string; readonly abi: string };
   readonly python: string;
   /** Folder that keeps what was fetched until the installation is made: the next run after a broken one goes on. */
   readonly downloads: string;
@@ -26,7 +28,7 @@ export interface Fetching {
  *  @throws LejepaError "download-failed", "hash-mismatch", "disk-full" */
 export async function fetchWheels(
   wheels: readonly Wheel[],
-  { processor, python, downloads, scratch, signal, onBytes }: Fetching,
+  { processor, tags = wheelTags, python, downloads, scratch, signal, onBytes }: Fetching,
 ): Promise<string[]> {
   await mkdir(downloads, { recursive: true });
   const requirements = join(scratch, "requirements.txt");
@@ -40,7 +42,7 @@ export async function fetchWheels(
   const args = [
     ...["-m", "pip", "download", "--require-hashes", "--no-deps", "--only-binary=:all:"],
     ...["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar=off"],
-    ...["--implementation=cp", `--python-version=${wheelTags.python}`, `--abi=${wheelTags.abi}`],
+    ...["--implementation=cp", `--python-version=${tags.python}`, `--abi=${tags.abi}`],
     ...platforms.map((platform) => `--platform=${platform}`),
     ...[`--dest=${downloads}`, `--requirement=${requirements}`],
   ];
