@@ -1,4 +1,5 @@
 import { createEngine } from "@lejepa/engine";
+import { threadCount } from "../../packages/engine/src/thread-count.js";
 import { openReferenceStep, type OpenStep } from "./step.js";
 import type { Model } from "./reference-steps.js";
 import { round, timing } from "./timing.js";
@@ -47,9 +48,7 @@ export async function measureScaling(
       spread_percent: round(100 * (Math.max(...minima) / Math.min(...minima) - 1)),
     };
     results.push(result);
-    console.log(
-      `\n${model}, ${threads} thread${threads === 1 ? "" : "s"}, ${rounds} rounds, µs per image`,
-    );
+    console.log(`\n${model}, ${threadCount(threads)}, ${rounds} rounds, µs per image`);
     console.table(result.us_per_image);
     console.log(`spread of the minima: ${result.spread_percent} %`);
   }

@@ -114,6 +114,11 @@ const reduction = (run: Axes): Sample[] => [
 
 const images = (n: number, h: number, w: number, c: number): SampleInput => f(n, h, w, c);
 type Pad = "same" | "valid" | number | tf.backend_util.ExplicitPadding;
+/** So many zeros before and after rows and columns of images with their channels last. */
+const around = (
+  rows: [number, number],
+  columns: [number, number],
+): tf.backend_util.ExplicitPadding => [[0, 0], rows, columns, [0, 0]];
 type Geometry = readonly [
   title: string,
   x: [number, number, number, number],
@@ -129,18 +134,7 @@ const geometries: readonly Geometry[] = [
   ["2x3 by 3 and 2, valid, rows left over", [1, 9, 8, 2], [2, 3, 2, 3], [3, 2], "valid"],
   ["1x1", [2, 3, 4, 5], [1, 1, 5, 2], [1, 1], "same"],
   ["1x1 by 2", [2, 5, 5, 3], [1, 1, 3, 4], [2, 2], "valid"],
-  [
-    "explicit uneven padding",
-    [1, 5, 5, 2],
-    [3, 3, 2, 2],
-    [2, 1],
-    [
-      [0, 0],
-      [0, 2],
-      [1, 0],
-      [0, 0],
-    ],
-  ],
+  ["explicit uneven padding", [1, 5, 5, 2], [3, 3, 2, 2], [2, 1], around([0, 2], [1, 0])],
   ["7x7 by 2 with padding 3", [1, 11, 9, 3], [7, 7, 3, 2], [2, 2], 3],
   // Channels that fill whole blocks of 8 and of 16, or all of one block but a part.
   ["blocks of channels, 3x3, same", [2, 5, 4, 16], [3, 3, 16, 32], [1, 1], "same"],
@@ -152,12 +146,7 @@ const geometries: readonly Geometry[] = [
     [1, 4, 4, 16],
     [2, 2, 16, 16],
     [1, 2],
-    [
-      [0, 0],
-      [3, 1],
-      [0, 2],
-      [0, 0],
-    ],
+    around([3, 1], [0, 2]),
   ],
   ["from few channels to a block", [2, 6, 6, 3], [4, 4, 3, 16], [2, 2], 1],
   ["from one block and a half", [1, 4, 4, 24], [3, 3, 24, 16], [1, 1], 1],
@@ -171,12 +160,7 @@ const geometries: readonly Geometry[] = [
     [64, 3, 2, 4],
     [5, 4, 4, 3],
     [2, 1],
-    [
-      [0, 0],
-      [2, 2],
-      [1, 2],
-      [0, 0],
-    ],
+    around([2, 2], [1, 2]),
   ],
   ["many channels, 3x3 by 2", [2, 5, 4, 64], [3, 3, 64, 64], [2, 2], 1],
   // The filter's gradient runs over blocks of images: whole ones and parts, one band of positions and several.
@@ -191,12 +175,7 @@ const geometries: readonly Geometry[] = [
     [4, 4, 4, 16],
     [2, 2, 16, 16],
     [1, 2],
-    [
-      [0, 0],
-      [3, 1],
-      [0, 2],
-      [0, 0],
-    ],
+    around([3, 1], [0, 2]),
   ],
 ];
 const dilated: readonly Geometry[] = [

@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { brokenTensorFlow } from "../../../../tools/broken-tensorflow.js";
 import { loadAddon } from "./load-addon.js";
 
 const directory = mkdtempSync(join(tmpdir(), "lejepa-load-addon-"));
+const addon = brokenTensorFlow(directory);
 afterAll(() => rmSync(directory, { recursive: true }));
 
 test.each([
@@ -13,8 +15,6 @@ test.each([
 ] as const)(
   "what does not load of a $source installation says what to do",
   ({ source, remedy }) => {
-    const addon = join(directory, "tfjs_binding.node");
-    writeFileSync(addon, "This is no library.");
     expect(() => loadAddon({ kind: "cpu", version: "9.9.9", addon, source, directory })).toThrow(
       expect.objectContaining({
         code: "engine-unavailable",
