@@ -117,13 +117,14 @@ export interface Explanation {
   readonly compileMilliseconds: number;
   /** Operators of the ONNX graph and how many nodes each has, most first. */
   readonly nodes: Readonly<Record<string, number>>;
-  /** Operators as onnxruntime runs them, most expensive first. */
+  /** Operators as onnxruntime runs them, and "AdamW in place" behind them, most expensive first. */
   readonly costs: readonly OpCost[];
   /** The twenty most expensive nodes. */
   readonly slowest: readonly NodeCost[];
   /** Memory at peak. */
   readonly memory: MemoryUse;
-  /** The graph as an ONNX file, for viewers such as Netron. */
+  /** The graph as an ONNX file, for viewers such as Netron. Updates of the state that come behind it are not in it:
+   *  what they need are its outputs update/0, update/1, .. */
   readonly onnx: Uint8Array;
 }
 

@@ -10,6 +10,7 @@ import { segmentsOf, type Segment } from "./passes/segments.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import type { ResolvedEntry } from "./program.js";
 import type { ModelPorts } from "./session-host.js";
+import { splitUpdates } from "./updates/host-updates.js";
 
 /** How an engine makes a model of a captured step. */
 export interface ModelMaker extends LoweringTarget {
@@ -103,7 +104,7 @@ export function modelOf(
   packs: readonly Pack[],
 ): Part {
   const { takes, keeps, drops, averages } = segment;
-  const whole = withPacks(lowered, packs, state);
+  const { graph: whole, updates } = splitUpdates(withPacks(lowered, packs, state));
   const { outputs } = whole;
   const slots = slotsOf(Object.keys(state), packs);
   const used = new Set([
@@ -126,6 +127,7 @@ export function modelOf(
     takes,
     keeps,
     drops,
+    updates,
   };
   const model = maker.encode(graph, ports, slots, inputs);
   return { graph, model, ports, inputs, averages };

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import type { HostTensors } from "@lejepa/ops";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { port } from "./capture/port.js";
-import { readProfile, type Profile } from "./profile.js";
+import { median, readProfile, type Profile } from "./profile.js";
+import type { HostUpdate } from "./updates/host-updates.js";
+import { updateMemory, type UpdateMemory } from "./updates/update-memory.js";
 
 /** What a host needs of onnxruntime-node. */
 export type OnnxRuntime = Pick<typeof import("onnxruntime-node"), "InferenceSession" | "Tensor">;
@@ -35,6 +37,8 @@ export interface ModelPorts {
   readonly keeps: readonly string[];
   /** Ports that no later model of the run takes. */
   readonly drops: readonly string[];
+  /** What the host does to the state behind the run, from results of it. */
+  readonly updates: readonly HostUpdate[];
 }
 
 /** One input of a run. */
@@ -84,7 +88,11 @@ interface OpenSession {
   users: number;
 }
 
-type State = Map<string, Tensor>;
+interface State {
+  readonly tensors: Map<string, Tensor>;
+  /** Those of the tensors that updates change in place. */
+  readonly memory: UpdateMemory;
+}
 
 /** Sessions and states in this thread. */
 export class LocalSessionHost implements SessionHost {
@@ -100,9 +108,9 @@ export class LocalSessionHost implements SessionHost {
   ) {}
 
   async open(model: Uint8Array, ports: ModelPorts): Promise<number> {
-    // What it drops is not to be seen in its bytes.
-    const drops = ports.drops.join();
-    const key = createHash("sha256").update(drops).update(model).digest("base64");
+    // What comes behind the run is not to be seen in its bytes.
+    const behind = JSON.stringify([ports.drops, ports.updates]);
+    const key = createHash("sha256").update(behind).update(model).digest("base64");
     for (const [id, shared] of this.#sessions)
       if (shared.key === key) {
         shared.users++;
@@ -147,18 +155,28 @@ export class LocalSessionHost implements SessionHost {
     await (await shared.session).release();
   }
 
-  createState(tensors: HostTensors): Promise<number> {
+  createState(tensors: HostTensors, sessions: readonly number[]): Promise<number> {
     const { Tensor } = this.runtime;
     const id = ++this.#lastId;
-    this.#states.set(
-      id,
-      new Map(
-        Object.entries(tensors).map(([name, { shape, data }]) => [
-          name,
-          new Tensor("float32", data, shape),
-        ]),
+    const inPlace = new Set(
+      sessions.flatMap((session) =>
+        this.#sessions
+          .get(session)!
+          .ports.updates.flatMap(({ parameter, mean, square }) => [parameter, mean, square]),
       ),
     );
+    const memory = updateMemory(
+      new Map(Array.from(inPlace, (name) => [name, tensors[name]!.data])),
+    );
+    this.#states.set(id, {
+      memory,
+      tensors: new Map(
+        Object.entries(tensors).map(([name, { shape, data }]) => [
+          name,
+          new Tensor("float32", memory.tensors.get(name) ?? data, shape),
+        ]),
+      ),
+    });
     return Promise.resolve(id);
   }
 
@@ -171,7 +189,13 @@ export class LocalSessionHost implements SessionHost {
     for (const name of ports.drops) kept.delete(name);
     if (kept.size > 0) this.#kept.set(stateId, kept);
     else this.#kept.delete(stateId);
-    for (const name of ports.writes) state.set(name, results[port.nextState(name)] as Tensor);
+    for (const name of ports.writes) {
+      const next = results[port.nextState(name)] as Tensor;
+      const own = state.memory.tensors.get(name);
+      if (own) own.set(next.data as Float32Array);
+      else state.tensors.set(name, next);
+    }
+    applyUpdates(ports, state, results);
     return Object.fromEntries(
       ports.outputs.map((name) => {
         const { dims, data } = results[port.output(name)]!;
@@ -191,7 +215,7 @@ export class LocalSessionHost implements SessionHost {
   ): Promise<InferenceSession.ReturnType> {
     const { Tensor } = this.runtime;
     const given: Record<string, Tensor> = {};
-    for (const name of reads) given[port.state(name)] = state.get(name)!;
+    for (const name of reads) given[port.state(name)] = state.tensors.get(name)!;
     for (const name of takes) given[name] = kept.get(name)!;
     for (const { name, shape, data } of feeds)
       given[port.input(name)] =
@@ -211,11 +235,19 @@ export class LocalSessionHost implements SessionHost {
     const { session, ports } = this.#sessions.get(id)!;
     const state = this.#states.get(stateId)!;
     const milliseconds: number[] = [];
+    const updating: number[] = [];
+    const before = await this.readState(stateId);
     for (let i = 0; i <= runs; i++) {
       const start = performance.now();
-      await this.#runOnce(await session, ports, state, feeds);
+      const results = await this.#runOnce(await session, ports, state, feeds);
+      const middle = performance.now();
+      applyUpdates(ports, state, results);
+      const end = performance.now();
+      await this.writeState(stateId, before);
       // The first run only warms up.
-      if (i > 0) milliseconds.push(performance.now() - start);
+      if (i === 0) continue;
+      milliseconds.push(end - start);
+      updating.push(end - middle);
     }
     const folder = mkdtempSync(join(tmpdir(), "lejepa-profile-"));
     try {
@@ -232,7 +264,10 @@ export class LocalSessionHost implements SessionHost {
         await profiled.release();
       }
       const [file] = readdirSync(folder);
-      return { milliseconds, profile: readProfile(readFileSync(join(folder, file!), "utf8")) };
+      const profile = readProfile(readFileSync(join(folder, file!), "utf8"));
+      if (ports.updates.length === 0) return { milliseconds, profile };
+      const update = { name: "updates", op: "AdamW in place", milliseconds: median(updating) };
+      return { milliseconds, profile: { ...profile, nodes: [...profile.nodes, update] } };
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -241,7 +276,7 @@ export class LocalSessionHost implements SessionHost {
   readState(id: number): Promise<HostTensors> {
     return Promise.resolve(
       Object.fromEntries(
-        Array.from(this.#states.get(id)!, ([name, { dims, data }]) => [
+        Array.from(this.#states.get(id)!.tensors, ([name, { dims, data }]) => [
           name,
           { shape: dims, data: (data as Float32Array).slice() },
         ]),
@@ -250,9 +285,9 @@ export class LocalSessionHost implements SessionHost {
   }
 
   writeState(id: number, tensors: HostTensors): Promise<void> {
-    const state = this.#states.get(id)!;
+    const { tensors: own } = this.#states.get(id)!;
     for (const [name, { data }] of Object.entries(tensors))
-      (state.get(name)!.data as Float32Array).set(data);
+      (own.get(name)!.data as Float32Array).set(data);
     return Promise.resolve();
   }
 
@@ -274,3 +309,20 @@ export class LocalSessionHost implements SessionHost {
 /** onnxruntime-node reads arrays in place, but takes none over shared memory: those alone are copied. */
 const unshared = <A extends Float32Array | Int32Array>(data: A): A =>
   data.buffer instanceof SharedArrayBuffer ? (data.slice() as A) : data;
+
+/** The updates behind a run, which has succeeded: a run that fails leaves the state as it was. */
+function applyUpdates(
+  { updates }: ModelPorts,
+  { memory }: State,
+  results: InferenceSession.ReturnType,
+): void {
+  const array = (name: string): Float32Array => results[name]!.data as Float32Array;
+  for (const { gradient, stepSize, epsilon, decay, ...update } of updates)
+    memory.apply({
+      ...update,
+      gradient: array(gradient),
+      stepSize: array(stepSize)[0]!,
+      epsilon: array(epsilon)[0]!,
+      decay: array(decay)[0]!,
+    });
+}

@@ -210,7 +210,8 @@ test("many small tensors are a few arrays between steps, and their own names out
     ports.push([inputNames.length, outputNames.length]);
   }
   expect(ports).toEqual([
-    [3 + 1, 3],
+    // The image; the gradients end to end and the scalars of the update: its tensors never leave the engine.
+    [1, 3],
     [1, 1],
   ]);
   expect([...(await embed.run({})).sum!.data]).toEqual([3, 4]);
@@ -223,6 +224,55 @@ test("many small tensors are a few arrays between steps, and their own names out
   expect(await program.readState()).toEqual(state);
   expect([...(await embed.run({})).sum!.data]).toEqual([3, 4]);
   await engine.dispose();
+});
+
+test("an update that the step goes on to use and one that it does not change the same state", async (context) => {
+  needs("onnx", context);
+  const constants = { beta1: 0.5, beta2: 0.5, epsilon: 1e-8, weightDecay: 0.1 };
+  const updated: Step = ({ p, m, v }, { x }) => {
+    const rate = tf.scalar(0.5);
+    const scalars = { learningRate: rate, correction1: rate, correction2: rate };
+    const slots = { parameter: p!, mean: m!, square: v!, gradient: tf.mul(x!, p!) };
+    const next = adamw({ ...slots, ...scalars }, constants);
+    const state = { p: next.parameter, m: next.mean, v: next.square };
+    return { state, outputs: {} };
+  };
+  const shown: Step = (state, inputs) => {
+    const next = updated(state, inputs);
+    return { ...next, outputs: { p: tf.mul(next.state.p!, 1.5) } };
+  };
+  const steps = { updated, shown };
+  const x = { shape: [3] };
+  const state = Object.fromEntries(
+    ["p", "m", "v"].map((name, i) => [name, { shape: [3], data: Float32Array.of(1, i, 0.3) }]),
+  );
+  const [inPlace, eager] = await Promise.all(
+    (["onnx", "eager"] as const).map(async (name) => {
+      const engine = await createEngine(name);
+      const program = await engine.compile(steps, {
+        state,
+        inputs: { updated: { x }, shown: { x } },
+      });
+      return { engine, program };
+    }),
+  );
+  for (const entry of ["updated", "shown", "updated", "updated", "shown"] as const) {
+    const given = { x: Float32Array.of(2, -1, 0.5) };
+    const results = [];
+    for (const { program } of [inPlace!, eager!]) {
+      results.push(await program.entries[entry].run(given));
+      // Looking at a step changes nothing.
+      if (program === inPlace!.program) await program.entries.updated.explain({ runs: 2 });
+    }
+    const [own, wanted] = [await inPlace!.program.readState(), await eager!.program.readState()];
+    for (const name of ["p", "m", "v"])
+      own[name]!.data.forEach((value, i) => expect(value).toBeCloseTo(wanted[name]!.data[i]!, 5));
+    for (const [i, value] of (results[0]!.p?.data ?? []).entries())
+      expect(value).toBeCloseTo(results[1]!.p!.data[i]!, 5);
+  }
+  const costs = await inPlace!.program.entries.updated.explain({ runs: 2 });
+  expect(costs.costs.map(({ op }) => op)).toContain("AdamW in place");
+  for (const { engine } of [inPlace!, eager!]) await engine.dispose();
 });
 
 const rss = () => process.memoryUsage.rss() / 1e6;

@@ -13,6 +13,8 @@ export const port = {
   /** A value that one segment of a step makes and later ones take. */
   carried: (index: number) => `carried/${index}`,
   isCarried: (portName: string) => portName.startsWith("carried/"),
+  /** A value that an update behind the run needs. */
+  updated: (index: number) => `update/${index}`,
   isOutput: (portName: string) => portName.startsWith("output/"),
   /** The name that `output` made a port of. */
   outputName: (portName: string) => portName.slice("output/".length),

@@ -25,7 +25,8 @@ const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
   commonSubexpressions,
   masksFromResults,
   deadCode,
-  smallState === "packed" ? flatUpdates : inPlaceUpdates,
+  inPlaceUpdates,
+  ...(smallState === "packed" ? [flatUpdates] : []),
 ];
 
 /** Over the ONNX operators, whatever runs them. The second round simplifies what the late broadcasts left. */

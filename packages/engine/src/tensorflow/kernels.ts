@@ -11,7 +11,7 @@ import type { LRNAttrs, LRNInputs, StepAttrs, StepInputs } from "@tensorflow/tfj
 import { sizeOf, type DType, type Shape, type Value } from "../graph/graph.js";
 import { convolutionRows } from "../kernels/convolution.js";
 import { kernel, unary, type Row } from "../kernels/kernel.js";
-import { adamwTerms } from "../kernels/optimizer.js";
+import { adamwScalars } from "../kernels/optimizer.js";
 import { poolingRows } from "../kernels/pooling.js";
 import { axesOf, type Window } from "../kernels/window.js";
 import { loweringTable } from "../kernels/table.js";
@@ -415,11 +415,11 @@ const ownRows = {
   // TensorFlow takes 1 - b1 and 1 - b2 of float32 numbers: for 0.999 the square grows by 1.3e-5 of its growth less.
   [adamwInPlace]: kernel<Record<keyof AdamwInputs, never>, AdamwConstants>(
     (
-      { mean, square, gradient, ...operands },
+      { parameter, mean, square, gradient, ...operands },
       { beta1, beta2, epsilon: smallest, weightDecay },
       g,
     ) => {
-      const { kept, stepSize, epsilon } = adamwTerms(g, operands, {
+      const { stepSize, epsilon, decay } = adamwScalars(g, operands, {
         epsilon: smallest,
         weightDecay,
       });
@@ -428,7 +428,18 @@ const ownRows = {
       const [none, rate1, rate2] = [g.uniform(0), g.uniform(beta1), g.uniform(beta2)];
       return g.opMany(
         "ResourceApplyAdam",
-        [kept, mean, square, none, none, stepSize, rate1, rate2, epsilon, gradient],
+        [
+          g.mul(parameter, decay),
+          mean,
+          square,
+          none,
+          none,
+          stepSize,
+          rate1,
+          rate2,
+          epsilon,
+          gradient,
+        ],
         [
           [shape, "float32"],
           [shape, "float32"],

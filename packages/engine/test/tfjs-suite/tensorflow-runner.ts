@@ -11,7 +11,16 @@ import { startTensorFlow } from "../../src/tensorflow/start-tensorflow.js";
 import type { GraphRunner } from "./materialise-backend.js";
 
 const entry = "case";
-const ports = { entry, reads: [], writes: [], outputs: ["y"], takes: [], keeps: [], drops: [] };
+const ports = {
+  entry,
+  reads: [],
+  writes: [],
+  outputs: ["y"],
+  takes: [],
+  keeps: [],
+  drops: [],
+  updates: [],
+};
 
 export async function tensorflowRunner(): Promise<GraphRunner> {
   const { addon } = await startTensorFlow();
