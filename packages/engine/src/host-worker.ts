@@ -2,9 +2,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { HostTensors, LejepaError } from "@lejepa/ops";
 import type { EngineErrorCode } from "./engine.js";
-import { buffersOf, type HostCall, type HostReply } from "./host-message.js";
+import { buffersOf, feedBuffers, type HostCall, type HostReply } from "./host-message.js";
 import type { HostSettings } from "./worker-session-host.js";
-import type { SessionHost } from "./session-host.js";
+import type { Feed, ModelPorts, SessionHost } from "./session-host.js";
 
 const host = startHost(workerData as HostSettings);
 /** Calls come with the arguments that the other side's types have checked. */
@@ -22,13 +22,19 @@ async function startHost(settings: HostSettings): Promise<SessionHost> {
   return new LocalSessionHost(await import("onnxruntime-node"), settings);
 }
 
+/** Sessions that keep values for later ones of the same run: one of those may be what the session was fed. */
+const keeping = new Set<number>();
+
 async function answer({ id, method, args }: HostCall): Promise<void> {
   let reply: HostReply;
   let owned: ArrayBuffer[] = [];
   try {
     const value = await ((await host) as unknown as Methods)[method](...args);
-    if (movesResult.has(method)) owned = buffersOf(value as HostTensors);
-    reply = { id, value };
+    if (method === "open" && (args[1] as ModelPorts).keeps.length > 0) keeping.add(value as number);
+    const ended = method === "run" && !keeping.has(args[0] as number);
+    const spare = ended ? feedBuffers(args[2] as readonly Feed[]) : [];
+    owned = movesResult.has(method) ? [...buffersOf(value as HostTensors), ...spare] : [];
+    reply = { id, value, spare };
   } catch (error) {
     const { name, code } = error as LejepaError<EngineErrorCode>;
     reply = { id, error, code: name === "LejepaError" ? code : undefined };

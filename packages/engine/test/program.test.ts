@@ -327,6 +327,41 @@ test.for(hosts)(
 );
 
 test.for(hosts)(
+  "runs that are asked for at once on $name in the $thread thread keep to their own inputs",
+  async ({ name, thread }, context) => {
+    needs(name, context);
+    const engine = await createEngine(name, { thread });
+    const shape = [64, 64];
+    const step = await engine.compile(
+      ({ sum }, { x, factor }) => ({
+        state: { sum: tf.add(sum!, x!) },
+        outputs: { same: x!, product: tf.mul(x!, factor!) },
+      }),
+      {
+        state: { sum: { shape, data: new Float32Array(64 * 64) } },
+        inputs: { x: { shape }, factor: { shape: [] } },
+      },
+    );
+    const whole = (value: number) => new Float32Array(64 * 64).fill(value);
+    const x = whole(0);
+    const runs = [];
+    for (let i = 1; i <= 12; i++) {
+      runs.push(step.run({ x: whole(i), factor: i }));
+      // Now and then nothing is under way, and memory that came back is used again.
+      if (i % 4 === 0) await Promise.all(runs);
+      if (i % 4 === 0) await step.run({ x, factor: 1 });
+    }
+    for (const [i, { same, product }] of (await Promise.all(runs)).entries()) {
+      expect(same!.data).toEqual(whole(i + 1));
+      expect(product!.data).toEqual(whole((i + 1) ** 2));
+    }
+    expect(x).toEqual(whole(0));
+    expect((await step.readState()).sum!.data).toEqual(whole(78));
+    await engine.dispose();
+  },
+);
+
+test.for(hosts)(
   "dispose frees state and graph on $name in the $thread thread",
   async ({ name, thread }, context) => {
     needs(name, context);
