@@ -1,9 +1,10 @@
-/** `npm run bench -- step|peers|scaling|sigreg [options]`: the speed bars. Timing runs here, never in a test. */
+/** `npm run bench -- step|peers|scaling|processes|sigreg [options]`: the speed bars. Timing runs here, never in a test. */
 import { parseArgs } from "node:util";
 import { engineNames } from "@lejepa/engine";
 import { runCommand, UsageError, wholeNumber } from "../command-line.js";
 import { comparePeers, ourPeers, type OurPeer } from "./peers.js";
 import { models, references, type Model } from "./reference-steps.js";
+import { measureProcesses, sharedEngines } from "./processes.js";
 import { measureScaling } from "./scaling.js";
 import { compareSigreg } from "./sigreg.js";
 import { measureStep } from "./step.js";
@@ -11,6 +12,7 @@ import { measureStep } from "./step.js";
 const usage = `npm run bench -- step --model MODEL [--engine onnx|tensorflow|eager] [--steps N] [--json]
 npm run bench -- peers [--model MODEL,..] [--engine PEER,..] [--size N] [--rounds N] [--json]
 npm run bench -- scaling [--model vit|conv] [--threads N,..] [--rounds N] [--json]
+npm run bench -- processes [--model MODEL,..] [--engine onnx|tensorflow,..] [--rounds N] [--json]
 npm run bench -- sigreg [--rounds N] [--json]
 
 MODEL   vit and conv: 4 views x 128 images of 28x28; vit-tiny (patch 16) and resnet18: 4 views x 32 images of 64x64.
@@ -20,6 +22,9 @@ peers   Runs each step beside its PyTorch twins (eager, torch.compile), interlea
         all models when none is named. PEER: onnx, tensorflow (needs npm run setup:tensorflow), tfjs-node (the same
         library, operation by operation); the first two when none is named. SIZE: images of each view. Needs python3 with torch 2.13 (pip install torch==2.13.0) and a C++ compiler.
 scaling Time per image at 64, 256, 1024 and 4096 images a step, interleaved, on 1 and 2 threads.
+processes
+        Each step in one process of two threads, in one of one, and shared out among two of one each, interleaved; vit
+        and conv on onnx and tensorflow when none is named.
 sigreg  Value and gradient of SIGReg alone, in closed form, on ONNX, TensorFlow and tfjs, beside the formula in PyTorch; peak
         memory, which takes some 8 GB for the formula; and how time grows with N, D and S.`;
 
@@ -66,6 +71,15 @@ await runCommand(async () => {
     const model = oneOf("model", values.model ?? "vit", ["vit", "conv"] as const);
     const threads = values.threads.split(",").map((count) => atLeast("threads", count, 1));
     const result = await measureScaling(model, threads, atLeast("rounds", values.rounds, 3));
+    if (values.json) console.log(JSON.stringify(result));
+  } else if (what === "processes") {
+    const chosen = (values.model ?? "vit,conv")
+      .split(",")
+      .map((name) => oneOf("model", name, models));
+    const engines = (values.engine ?? sharedEngines.join())
+      .split(",")
+      .map((name) => oneOf("engine", name, sharedEngines));
+    const result = await measureProcesses(chosen, engines, atLeast("rounds", values.rounds, 3));
     if (values.json) console.log(JSON.stringify(result));
   } else if (what === "sigreg") {
     const result = await compareSigreg(atLeast("rounds", values.rounds, 3));

@@ -1,4 +1,5 @@
 import { convNet, createEncoder, projector, vit, type Encoder } from "@lejepa/encoders";
+import type { BatchShare } from "@lejepa/ops";
 import { lejepaStep, type LejepaStep } from "@lejepa/trainer";
 import { randomNormal } from "d3-random";
 import seedrandom from "seedrandom";
@@ -58,10 +59,12 @@ export const references: Readonly<Record<Model, Reference>> = {
 };
 
 /** The training step of one model, from the definition that its PyTorch twin shares: projector 256 -> 16, 256 slices,
- *  lambda 0.05. `images(i)` is batch i of seeded images of independent normal pixels, [V N, H, W, C]. */
+ *  lambda 0.05. `images(i)` is batch i of seeded images of independent normal pixels, [V N, H, W, C].
+ *  With a share it is the step of one of several processes; the images are those of all. */
 export function referenceStep(
   model: Model,
   batch: Batch = references[model].batch,
+  share?: BatchShare,
 ): LejepaStep & { encoder: Encoder; head: ReturnType<typeof projector>; images: Images } {
   const encoder = references[model].encoder();
   const head = projector({ inputDim: encoder.dim, hidden: [256], outputDim: 16 });
@@ -73,7 +76,7 @@ export function referenceStep(
       const normal = randomNormal.source(seedrandom.alea(`bench/${index}`))();
       return Float32Array.from({ length: pixels }, () => normal());
     },
-    ...lejepaStep({ encoder, projector: head, batch, slices: 256, loss: { lambda: 0.05 } }),
+    ...lejepaStep({ encoder, projector: head, batch, share, slices: 256, loss: { lambda: 0.05 } }),
   };
 }
 

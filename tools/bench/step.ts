@@ -1,14 +1,24 @@
 import { createEngine, type Engine, type EngineName } from "@lejepa/engine";
+import type { StepMoment } from "@lejepa/trainer";
 import { referenceStep, references, type Batch, type Model } from "./reference-steps.js";
 import { round, timing } from "./timing.js";
 
-const seed = 0;
+/** Of the first state and of what the steps draw. */
+export const seed = 0;
 
 /** A compiled reference step that is fed new images, directions and another learning rate each time. */
 export interface OpenStep {
   readonly compileMilliseconds: number;
   run(): Promise<{ loss: number; milliseconds: number }>;
 }
+
+/** What step number `step` is fed besides its images. A slow warm-up: at 2e-3 from the start, float32 rounding alone
+ *  moves the loss of step 20 by 1e-3. */
+export const momentOf = (step: number): StepMoment => ({
+  step,
+  learningRate: 2e-6 * (step + 1),
+  seed,
+});
 
 /** Compiles a reference step on an engine. */
 export async function openReferenceStep(
@@ -26,10 +36,8 @@ export async function openReferenceStep(
   return {
     compileMilliseconds: compiled.compileMilliseconds,
     async run() {
-      // A slow warm-up: at 2e-3 from the start, float32 rounding alone moves the loss of step 20 by 1e-3.
-      const moment = { step, learningRate: 2e-6 * (step + 1), seed };
       const images = (pool[step % 4] ??= definition.images(step % 4));
-      const inputs = definition.inputsAt(moment, images);
+      const inputs = definition.inputsAt(momentOf(step), images);
       step++;
       const start = performance.now();
       const { loss } = await compiled.run(inputs);
