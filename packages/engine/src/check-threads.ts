@@ -4,15 +4,18 @@ import { engineError } from "./engine-error.js";
 export function checkThreads({
   threads,
   thread,
+  engines,
 }: {
   readonly threads: number | undefined;
   readonly thread: string;
+  readonly engines?: number | undefined;
 }): void {
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw engineError(
-      "bad-option",
-      `threads should be a whole number of at least 1, got ${threads}.`,
-    );
+  for (const [name, count] of Object.entries({ threads, engines }))
+    if (count !== undefined && !(Number.isInteger(count) && count >= 1))
+      throw engineError(
+        "bad-option",
+        `${name} should be a whole number of at least 1, got ${count}.`,
+      );
   if (thread !== "worker" && thread !== "main")
     throw engineError("bad-option", `thread should be "worker" or "main", got "${thread}".`);
 }

@@ -75,13 +75,14 @@ export async function createEngine(
 /** Which engines would start here, which one "auto" picks, and why.
  *
  *  Loads what it finds; TensorFlow then runs with this number of threads for as long as the process lasts.
- *  @param options `threads` as for {@link createEngine}: TensorFlow is not available to one that asks for another number
- *  than it runs with already */
+ *  @param options `threads` and `engines` as for {@link createEngine}: TensorFlow is not available to one that asks for
+ *  another number of threads than it runs with already */
 export async function engineReport({
   threads,
-}: Pick<EngineOptions, "threads"> = {}): Promise<EngineReport> {
+  engines: together,
+}: Pick<EngineOptions, "threads" | "engines"> = {}): Promise<EngineReport> {
   const [tensorflow, onnx, eager] = [
-    await tensorflowAvailability(threads),
+    await tensorflowAvailability(threads, together),
     await onnxAvailability(),
     await eagerAvailability(),
   ];
@@ -112,9 +113,12 @@ export async function engineReport({
   };
 }
 
-async function tensorflowAvailability(threads: number | undefined): Promise<EngineAvailability> {
+async function tensorflowAvailability(
+  threads: number | undefined,
+  engines: number | undefined,
+): Promise<EngineAvailability> {
   try {
-    const started = await startTensorFlow(threads);
+    const started = await startTensorFlow(threads, engines);
     return { name: "tensorflow", available: true, detail: describe(started) };
   } catch (error) {
     return { name: "tensorflow", available: false, detail: (error as Error).message };

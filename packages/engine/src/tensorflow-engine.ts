@@ -17,6 +17,10 @@ export interface TensorFlowOptions {
   /** Threads that one operation may use, a whole number of at least 1. Left out: every core of this process. All engines
    *  of a process share TensorFlow's threads, so the first one decides. */
   readonly threads?: number;
+  /** How many engines of this process are going to compute at the same time, as those of several ranks do; 1 when left
+   *  out. TensorFlow then has a thread for the operations of each, and the cores are shared out among them. Like
+   *  `threads`, the first engine decides; the others have no use for it. */
+  readonly engines?: number;
   /** Where TensorFlow is called; "worker" when left out.
    *  - "worker": in a thread of its own, so that the event loop goes on during a step: timers, signals, a server.
    *  - "main": in the thread that calls, which then does nothing else. */
@@ -33,12 +37,13 @@ export interface TensorFlowOptions {
 /** Compiles the steps of a program to one TensorFlow graph, whose variables hold the state. */
 export async function createTensorFlowEngine({
   threads,
+  engines,
   thread = "worker",
   precision = "float32",
   xla = false,
   processes,
 }: TensorFlowOptions & { readonly processes?: ProcessGroup }): Promise<Engine> {
-  checkThreads({ threads, thread });
+  checkThreads({ threads, thread, engines });
   if (precision !== "float32" && precision !== "bfloat16")
     throw engineError(
       "bad-option",
@@ -46,7 +51,7 @@ export async function createTensorFlowEngine({
     );
   if (typeof xla !== "boolean")
     throw engineError("bad-option", `xla should be true or false, got ${String(xla)}.`);
-  const started = await startTensorFlow(threads);
+  const started = await startTensorFlow(threads, engines);
   const { installation } = started;
   const target = tensorflowTarget(deviceOf(started));
   const settings = { engine: "tensorflow", installation } as const;

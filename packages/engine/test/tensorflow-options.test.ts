@@ -140,6 +140,7 @@ describe("the options of the tensorflow engine", () => {
     [{ xla: "yes" }, /xla should be true or false/],
     [{ thread: "other" }, /thread should be/],
     [{ threads: 0 }, /threads should be a whole number/],
+    [{ engines: 1.5 }, /engines should be a whole number/],
   ] as const)("%o is refused", async ([options, message], context) => {
     needs("tensorflow", context);
     const refused = createEngine("tensorflow", options as unknown as EngineOptions);

@@ -11,8 +11,8 @@ export interface RankTask {
   /** The first state, the same for every rank. */
   readonly state: HostTensors;
   readonly engine: Engine["name"];
-  /** Threads that its engine may use; left out where the ranks share them. */
-  readonly threads?: number;
+  /** Threads that its engine may use. */
+  readonly threads: number;
 }
 
 /** What a rank is asked for, one thing at a time. */

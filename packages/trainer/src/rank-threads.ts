@@ -19,20 +19,17 @@ import type { StepRunner } from "./step-runner.js";
 /** Starts `config.processes` ranks and compiles the step in each, on an engine like the one given.
  *
  *  The cores are shared out among the ranks, one thread at the least to each. TensorFlow has one pool of threads for the
- *  whole process, which the engine given has started with its own number: ranks share that.
+ *  whole process, so the engine given has to be started for as many engines.
  *  Throws what compiling throws, "worker-failed" where a thread cannot start; then no thread is left. */
 export async function startRanks(
   config: TrainConfig,
   state: HostTensors,
-  engine: Pick<Engine, "name" | "description">,
+  engine: Pick<Engine, "name">,
 ): Promise<StepRunner> {
   const { processes, batchSize, views } = config;
   const group = createThreadGroup(processes);
-  const sharesThreads = engine.name === "tensorflow";
-  const task = {
-    ...{ group, config, state, engine: engine.name },
-    ...(!sharesThreads && { threads: Math.max(1, Math.floor(availableParallelism() / processes)) }),
-  };
+  const threads = Math.max(1, Math.floor(availableParallelism() / processes));
+  const task = { group, config, state, engine: engine.name, threads };
   const ranks = Array.from({ length: processes }, (_, rank) => startRank({ ...task, rank }));
   const breakUp = (): void => breakThreadGroup(group);
   const terminate = (): Promise<unknown> => Promise.all(ranks.map((rank) => rank.terminate()));
@@ -51,9 +48,7 @@ export async function startRanks(
   const tensors = (reply: RankReply | undefined): HostTensors =>
     (reply as { tensors: HostTensors }).tensors;
   return {
-    description: sharesThreads
-      ? `${processes} processes, which share ${engine.description}`
-      : `${processes} processes, each with ${description}`,
+    description: `${processes} processes, each with ${description}`,
     run: async (moment, images) => {
       const calls = partsOfBatch(images, views, counts).map((part, rank) =>
         ranks[rank]!.call({ do: "run", moment, images: part }, [part.buffer]),

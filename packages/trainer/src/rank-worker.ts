@@ -18,7 +18,7 @@ async function start(): Promise<(call: RankCall) => Promise<RankReply>> {
   const samples = imagesOfEach(config.batchSize, group.size);
   const step = stepOf(config, encoderOf(config), { rank, samples });
   const engine = await createEngine(name, {
-    ...(threads !== undefined && { threads }),
+    threads,
     precision: config.precision,
     // This is a thread of its own already.
     thread: "main",

@@ -232,6 +232,7 @@ class Session {
     if (checkpoint !== undefined) checkState(folder, config.seed, checkpoint, initial);
     const engine = (this.#engine = await createEngine(config.engine, {
       precision: config.precision,
+      engines: config.processes,
     }));
     return {
       config,

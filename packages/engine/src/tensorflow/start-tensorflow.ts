@@ -16,10 +16,12 @@ export interface StartedTensorFlow {
 let started: StartedTensorFlow | undefined;
 
 /** Loads TensorFlow into this process, once. Worker threads that load its addon later share the library, and with it
- *  the pool of threads whose size is decided now.
+ *  the pools of threads whose sizes are decided now.
+ *  @param threads Threads that one operation may use; left out: every core's share of so many engines.
+ *  @param engines How many engines compute at the same time, each in a thread of its own.
  *  @throws LejepaError "engine-unavailable" where there is none or it does not load; "bad-option" when it runs with
  *  another number of threads already */
-export async function startTensorFlow(threads?: number): Promise<StartedTensorFlow> {
+export async function startTensorFlow(threads?: number, engines = 1): Promise<StartedTensorFlow> {
   if (started === undefined) {
     const installation = await findTensorFlow();
     if (installation === undefined)
@@ -27,11 +29,12 @@ export async function startTensorFlow(threads?: number): Promise<StartedTensorFl
         "engine-unavailable",
         'There is no TensorFlow here; run "npm install --ignore-scripts @tensorflow/tfjs-node@4" and "npx lejepa setup tensorflow".',
       );
-    const count = threads ?? availableParallelism();
+    const count = threads ?? Math.max(1, Math.floor(availableParallelism() / engines));
     process.env.TF_NUM_INTRAOP_THREADS = String(count);
-    // Operations one after the other, each on all threads: side by side they took 57.0 ms for the ViT's step on two
-    // cores where this takes 48.3.
-    process.env.TF_NUM_INTEROP_THREADS ??= "1";
+    // Operations of one engine one after the other, each on all threads: side by side they took 57.0 ms for the ViT's
+    // step on two cores where this takes 48.3. Several engines would wait for one another then: the same step shared
+    // out among two took 69, and 43 with a thread for each.
+    process.env.TF_NUM_INTEROP_THREADS ??= String(engines);
     started = { installation, addon: loadAddon(installation), threads: count };
   }
   if (threads !== undefined && threads !== started.threads)
