@@ -90,7 +90,12 @@ async function run(whole: Graph, state: HostTensors): Promise<HostTensors> {
     drops: [],
     updates,
   });
-  const own = await host.createState(state, [session]);
+  // The host takes over what it is given.
+  const given = Object.entries(state).map(([name, { shape, data }]) => [
+    name,
+    { shape, data: data.slice() },
+  ]);
+  const own = await host.createState(Object.fromEntries(given) as HostTensors, [session]);
   const fed = graph.inputs.some(({ name }) => name === port.input("rate"));
   const rate = { name: "rate", shape: [], data: Float32Array.of(0.5) };
   await host.run(session, own, fed ? [rate] : []);

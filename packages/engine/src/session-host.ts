@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { HostTensors } from "@lejepa/ops";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { port } from "./capture/port.js";
+import { freeBuffer } from "./free-buffer.js";
 import { median, readProfile, type Profile } from "./profile.js";
 import type { HostUpdate } from "./updates/host-updates.js";
 import { updateMemory, type UpdateMemory } from "./updates/update-memory.js";
@@ -185,17 +186,19 @@ export class LocalSessionHost implements SessionHost {
     const state = this.#states.get(stateId)!;
     const kept = this.#kept.get(stateId) ?? new Map<string, Tensor>();
     const results = await this.#runOnce(await session, ports, state, feeds, kept);
-    for (const name of ports.keeps) kept.set(name, results[name] as Tensor);
-    for (const name of ports.drops) kept.delete(name);
+    for (const name of ports.keeps) replace(kept, name, results[name]);
+    for (const name of ports.drops) replace(kept, name, undefined);
     if (kept.size > 0) this.#kept.set(stateId, kept);
     else this.#kept.delete(stateId);
     for (const name of ports.writes) {
       const next = results[port.nextState(name)] as Tensor;
       const own = state.memory.tensors.get(name);
       if (own) own.set(next.data as Float32Array);
-      else state.tensors.set(name, next);
+      else replace(state.tensors, name, next);
     }
     applyUpdates(ports, state, results);
+    for (const name of new Set(ports.updates.map(({ gradient }) => gradient)))
+      freeBuffer((results[name]!.data as Float32Array).buffer as ArrayBuffer);
     return Object.fromEntries(
       ports.outputs.map((name) => {
         const { dims, data } = results[port.output(name)]!;
@@ -304,6 +307,14 @@ export class LocalSessionHost implements SessionHost {
     this.#sessions.clear();
     for (const { session } of sessions) await (await session).release();
   }
+}
+
+/** Puts a tensor, or none, into the place of another one, whose memory is free again at once. */
+function replace(tensors: Map<string, Tensor>, name: string, next: Tensor | undefined): void {
+  const before = tensors.get(name);
+  if (before) freeBuffer((before.data as Float32Array).buffer as ArrayBuffer);
+  if (next) tensors.set(name, next);
+  else tensors.delete(name);
 }
 
 /** onnxruntime-node reads arrays in place, but takes none over shared memory: those alone are copied. */
