@@ -16,8 +16,8 @@ import { splitUpdates } from "./updates/host-updates.js";
 export interface ModelMaker extends LoweringTarget {
   /** How the host keeps small tensors of the state: several in one array, or each in its own. */
   readonly smallState: "packed" | "apart";
-  /** The graph that runs, of a rewritten captured graph. */
-  readonly lower: (captured: Graph) => Graph;
+  /** The graphs that run, of the segments of a rewritten captured graph, in order. */
+  readonly lower: (segments: readonly Graph[]) => readonly Graph[];
   /** What the host opens. `state` and `inputs` name everything that is fed, in order. */
   readonly encode: (
     graph: Graph,
@@ -59,29 +59,28 @@ export function loweredParts(
 ): LoweredPart[] {
   const captured = rewriteCaptured(graph, maker.smallState);
   const segments = segmentsOf(captured);
-  const [only, ...others] = segments as [Segment, ...Segment[]];
-  if (others.length === 0) {
-    const declared = entry.inputs.map((each) => each.name);
-    return [loweredPart(maker, entry, name, state, only, declared)];
-  }
-  if (maker.processes === undefined) throw noProcesses(captured);
+  if (segments.length > 1 && maker.processes === undefined) throw noProcesses(captured);
+  const graphs = maker.lower(segments.map((segment) => segment.graph));
   return segments.map((segment, i) => {
+    const whole = { segment, graph: graphs[i]! };
+    if (segments.length === 1) {
+      const declared = entry.inputs.map((each) => each.name);
+      return loweredPart(entry, name, state, whole, declared);
+    }
     const used = segment.graph.inputs.flatMap((each) =>
       port.isInput(each.name) ? [port.inputName(each.name)] : [],
     );
-    return loweredPart(maker, entry, `${name}-${i}`, state, segment, used);
+    return loweredPart(entry, `${name}-${i}`, state, whole, used);
   });
 }
 
 function loweredPart(
-  maker: ModelMaker,
   { name: stepName }: ResolvedEntry,
   name: string,
   state: HostTensors,
-  segment: Segment,
+  { segment, graph: whole }: Pick<LoweredPart, "segment" | "graph">,
   inputs: readonly string[],
 ): LoweredPart {
-  const whole = maker.lower(segment.graph);
   const writes = Object.keys(state).filter((key) => {
     const next = valueOf(whole.outputs, port.nextState(key));
     return next !== undefined && next !== valueOf(whole.inputs, port.state(key));

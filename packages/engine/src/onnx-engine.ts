@@ -5,9 +5,8 @@ import type { Engine } from "./engine.js";
 import { onnxTarget } from "./kernels/table.js";
 import { blockSizeFor, type ConvolutionMethod } from "./onnx/block-size.js";
 import { encode } from "./onnx/encode.js";
-import { OnnxBuilder } from "./onnx/builder.js";
 import { batchParts } from "./passes/batch-parts.js";
-import { compileGraph, onnxPasses, runPasses } from "./passes/run-passes.js";
+import { compileSegments, runPasses } from "./passes/run-passes.js";
 import { LocalSessionHost } from "./session-host.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
@@ -67,17 +66,17 @@ export async function createOnnxEngine({
   const runtime = await loadOnnxRuntime();
   const blockSize = await blockSizeFor(convolution, runtime);
   const settings = { engine: "onnx", threads: count, memoryArena } as const;
-  const passes = onnxPasses(blockSize);
   return {
     name: "onnx",
     description: `onnxruntime-node ${runtime.version}, CPU, ${threadCount(count)}`,
     ...sessionEngine(
       {
         ...onnxTarget,
-        lower: (captured) => {
-          const divided = runPasses(captured, [batchParts(partBytes)]);
-          return compileGraph(divided, onnxTarget, passes, new OnnxBuilder(blockSize));
-        },
+        lower: (segments) =>
+          compileSegments(
+            segments.map((captured) => runPasses(captured, [batchParts(partBytes)])),
+            blockSize,
+          ),
         smallState: "packed",
         encode,
         processes,

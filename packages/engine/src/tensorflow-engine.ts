@@ -61,12 +61,14 @@ export async function createTensorFlowEngine({
     ...sessionEngine(
       {
         ...target,
-        lower: (captured) =>
-          compileGraph(
-            captured,
-            target,
-            tensorflowPasses,
-            precision === "bfloat16" ? new MixedPrecisionBuilder() : undefined,
+        lower: (segments) =>
+          segments.map((captured) =>
+            compileGraph(
+              captured,
+              target,
+              tensorflowPasses,
+              precision === "bfloat16" ? new MixedPrecisionBuilder() : undefined,
+            ),
           ),
         smallState: "apart",
         encode: (graph, ports, state, inputs) =>

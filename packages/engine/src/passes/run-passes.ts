@@ -1,8 +1,10 @@
 import type { Graph } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
+import { onnxTarget } from "../kernels/table.js";
+import { OnnxBuilder } from "../onnx/builder.js";
 import { lower, type LoweringTarget } from "../lower.js";
 import { blockedLayout } from "./blocked-layout.js";
+import { withBlocksIn, withBlocksOut, type CarriedBlocks } from "./carried-blocks.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { constantFolding } from "./constant-folding.js";
 import { deadCode } from "./dead-code.js";
@@ -85,4 +87,22 @@ export function compileGraph(
   const lowered = lower(captured, target, g);
   verify(lowered, "onnx", "lowering");
   return runPasses(lowered, passes);
+}
+
+/** The graphs that onnxruntime runs, of the segments of a rewritten captured graph. What a segment makes in the blocked
+ *  layout is handed on in it: they are compiled in order, each with what those before it carry. */
+export function compileSegments(
+  segments: readonly Graph[],
+  blockSize: number | undefined,
+): readonly Graph[] {
+  const carried = new Map<string, CarriedBlocks>();
+  return segments.map((captured) => {
+    const lowered = lower(captured, onnxTarget, new OnnxBuilder(blockSize));
+    const taking = withBlocksIn(lowered, carried);
+    verify(taking, "onnx", "lowering");
+    const own = withBlocksOut(runPasses(taking, onnxPasses(blockSize)));
+    verify(own.graph, "onnx", "blocks that are handed on");
+    for (const [name, blocks] of own.carried) carried.set(name, blocks);
+    return own.graph;
+  });
 }
