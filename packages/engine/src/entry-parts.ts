@@ -6,7 +6,7 @@ import type { Graph } from "./graph/graph.js";
 import type { LoweringTarget } from "./lower.js";
 import { slotsOf, withPacks, type Pack } from "./packed-state.js";
 import { rewriteCaptured } from "./passes/run-passes.js";
-import { segmentsOf, type Segment } from "./passes/segments.js";
+import { segmentsOf, type HandingOn, type Segment } from "./passes/segments.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import type { ResolvedEntry } from "./program.js";
 import type { ModelPorts } from "./session-host.js";
@@ -16,6 +16,8 @@ import { splitUpdates } from "./updates/host-updates.js";
 export interface ModelMaker extends LoweringTarget {
   /** How the host keeps small tensors of the state: several in one array, or each in its own. */
   readonly smallState: "packed" | "apart";
+  /** How it hands values on from one segment of a step to the next. */
+  readonly handingOn: HandingOn;
   /** The graphs that run, of the segments of a rewritten captured graph, in order. */
   readonly lower: (segments: readonly Graph[]) => readonly Graph[];
   /** What the host opens. `state` and `inputs` name everything that is fed, in order. */
@@ -58,7 +60,7 @@ export function loweredParts(
   graph: Graph,
 ): LoweredPart[] {
   const captured = rewriteCaptured(graph, maker.smallState);
-  const segments = segmentsOf(captured);
+  const segments = segmentsOf(captured, maker.handingOn);
   if (segments.length > 1 && maker.processes === undefined) throw noProcesses(captured);
   const graphs = maker.lower(segments.map((segment) => segment.graph));
   return segments.map((segment, i) => {

@@ -78,6 +78,7 @@ export async function createOnnxEngine({
             blockSize,
           ),
         smallState: "packed",
+        handingOn: "copies",
         encode,
         processes,
       },

@@ -71,6 +71,7 @@ export async function createTensorFlowEngine({
             ),
           ),
         smallState: "apart",
+        handingOn: "references",
         encode: (graph, ports, state, inputs) =>
           graphFragment(graph, ports, state, inputs, xla ? "xla" : "none"),
         processes,

@@ -3,7 +3,7 @@ import seedrandom from "seedrandom";
 import { describe, expect, test } from "vitest";
 import { newValue, type Graph, type GraphNode, type Literal, type Value } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
-import { segmentsOf, type Segment } from "./segments.js";
+import { segmentsOf as segmentsFor, type Segment } from "./segments.js";
 
 /** Builds a graph over tfjs kernels by hand. */
 class Sketch {
@@ -44,6 +44,7 @@ class Sketch {
   }
 }
 
+const segmentsOf = (graph: Graph): readonly Segment[] => segmentsFor(graph, "copies");
 const ops = ({ graph }: Segment): string[] => graph.nodes.map(({ op }) => op);
 const names = (ports: Graph["inputs"]): string[] => ports.map(({ name }) => name);
 
@@ -167,17 +168,104 @@ test("what only later segments use is computed there, unless that hands on more"
   expect(segments[1]!.takes).toHaveLength(2);
 });
 
-describe("of random graphs", () => {
+describe("what is large", () => {
+  /** 64 KiB. */
+  const large = 1 << 14;
+  const carriedBy = ({ graph }: Segment): Value[] =>
+    graph.outputs.filter(({ name }) => name.startsWith("carried/")).map(({ value }) => value);
+
+  test("is computed once more element by element from what is handed on anyway", () => {
+    const g = new Sketch();
+    const x = g.input("input/x", large);
+    const u = g.node("Exp", [x]);
+    const y = g.node("Relu", [g.node("Add", [u, g.number(1)])]);
+    const mean = g.average(g.node("Sum", [y], 1));
+    const [first, second] = segmentsOf(
+      g.graph({
+        "output/a": g.node("Multiply", [mean, y]),
+        "output/b": g.node("Multiply", [mean, g.node("Step", [y])]),
+        "output/c": g.node("Multiply", [mean, u]),
+      }),
+    ) as [Segment, Segment];
+    expect(ops(first)).toEqual(["Exp", "Add", "Relu", "Sum"]);
+    expect(carriedBy(first)).toEqual([u]);
+    expect(ops(second)).toEqual(["Add", "Relu", "Multiply", "Step", "Multiply", "Multiply"]);
+  });
+
+  test("is handed on where that takes no copy", () => {
+    const g = new Sketch();
+    const u = g.node("Exp", [g.input("input/x", large)]);
+    const y = g.node("Relu", [u]);
+    const mean = g.average(g.node("Sum", [y], 1));
+    const graph = g.graph({
+      "output/a": g.node("Multiply", [mean, y]),
+      "output/b": g.node("Multiply", [mean, u]),
+    });
+    expect(new Set(carriedBy(segmentsFor(graph, "references")[0]!))).toEqual(new Set([u, y]));
+    expect(carriedBy(segmentsFor(graph, "copies")[0]!)).toEqual([u]);
+  });
+
+  test("is handed on where it takes more bytes to start from", () => {
+    const g = new Sketch();
+    const [a, b] = [g.input("input/a", large), g.input("input/b", large)];
+    const y = g.node("Add", [g.node("Exp", [a]), g.node("Sin", [b])]);
+    const mean = g.average(g.node("Sum", [y], 1));
+    const [first] = segmentsOf(g.graph({ "output/z": g.node("Multiply", [mean, y]) })) as [Segment];
+    expect(carriedBy(first)).toEqual([y]);
+  });
+
+  test("is one operand instead of the two results that come of it", () => {
+    const g = new Sketch();
+    const u = g.node("Exp", [g.input("input/x", large)]);
+    const gate = g.node("Sigmoid", [u]);
+    const product = g.node("Multiply", [u, gate]);
+    const mean = g.average(g.node("Sum", [product], 1));
+    const [first] = segmentsOf(
+      g.graph({
+        "output/a": g.node("Multiply", [mean, product]),
+        "output/b": g.node("Multiply", [mean, gate]),
+      }),
+    ) as [Segment];
+    expect(carriedBy(first)).toEqual([u]);
+  });
+
+  test.each([
+    { length: 64, repeats: true },
+    { length: 256, repeats: false },
+  ])("is multiplied once more where the rows are short: $length, $repeats", (given) => {
+    const g = new Sketch();
+    const x = newValue([1024, given.length], "float32");
+    const w = newValue([given.length, 256], "float32");
+    g.inputs.push({ name: "input/x", value: x }, { name: "state/w", value: w });
+    const y = newValue([1024, 256], "float32");
+    const operands = { inputs: [x, w], inputNames: ["a", "b"], outputs: [y] };
+    const attributes = { transposeA: false, transposeB: false };
+    g.nodes.push({ op: "BatchMatMul", domain: "tfjs", attributes, ...operands });
+    const mean = g.average(g.node("Sum", [y], 1));
+    const [first, second] = segmentsOf(
+      g.graph({ "output/z": g.node("Multiply", [mean, y], 1024 * 256) }),
+    ) as [Segment, Segment];
+    expect(carriedBy(first)).toEqual(given.repeats ? [] : [y]);
+    expect(ops(second)).toEqual(given.repeats ? ["BatchMatMul", "Multiply"] : ["Multiply"]);
+  });
+});
+
+describe.each([
+  { length: 4, seeds: 40 },
+  // Large enough for some of it to be repeated.
+  { length: 1 << 14, seeds: 20 },
+])("of random graphs over $length numbers", ({ length, seeds }) => {
   type Numbers = readonly number[];
   const kernels: Record<string, (operands: readonly Numbers[]) => Numbers> = {
-    Fill: () => [1, 1, 1, 1],
+    Fill: () => new Array<number>(length).fill(1),
     Neg: ([a]) => a!.map((v) => -v),
     Reshape: ([a]) => a!,
     Sum: ([a]) => [a!.reduce((total, v) => total + v, 0)],
     Add: ([a, b]) =>
-      [0, 1, 2, 3]
-        .slice(0, Math.max(a!.length, b!.length))
-        .map((i) => a![i % a!.length]! + b![i % b!.length]!),
+      Array.from(
+        { length: Math.max(a!.length, b!.length) },
+        (_, i) => a![i % a!.length]! + b![i % b!.length]!,
+      ),
     // Not a mean, so that one average taken for another shows.
     [AllReduceMean]: ([a]) => a!.map((v) => 0.5 * v + 1),
   };
@@ -206,15 +294,15 @@ describe("of random graphs", () => {
     return results;
   };
 
-  test.each(Array.from({ length: 40 }, (_, seed) => seed))(
+  test.each(Array.from({ length: seeds }, (_, seed) => seed))(
     "the segments of number %i compute what it computes",
     (seed) => {
       const random = seedrandom.alea(`${seed}`);
       const g = new Sketch();
-      const values = [g.input("input/x", 4), g.input("state/s", 1), g.number(0.25)];
+      const values = [g.input("input/x", length), g.input("state/s", 1), g.number(0.25)];
       const pick = (): Value => values[Math.floor(random() * values.length)]!;
       const makers = [
-        () => g.node("Fill", [], 4),
+        () => g.node("Fill", [], length),
         () => g.node("Neg", [pick()]),
         () => g.node("Reshape", [pick()]),
         () => g.node("Sum", [pick()], 1),
@@ -225,7 +313,7 @@ describe("of random graphs", () => {
       for (let i = 0; i < 30; i++) values.push(makers[Math.floor(random() * makers.length)]!());
       const graph = g.graph({ "next/s": pick(), "output/a": pick(), "output/b": values.at(-1)! });
       const given = new Map([
-        ["input/x", [1, -2, 3, 0.5]],
+        ["input/x", Array.from({ length }, (_, i) => [1, -2, 3, 0.5][i % 4]! + (i >> 2))],
         ["state/s", [0.75]],
       ]);
       const segments = segmentsOf(graph);

@@ -1,5 +1,6 @@
 import { AllReduceMean } from "@lejepa/ops";
 import { port } from "../capture/port.js";
+import { minCut, type FlowEdge } from "./min-cut.js";
 import { sizeOf, type Graph, type GraphNode, type Port, type Value } from "../graph/graph.js";
 
 /** A part of a step between two exchanges with other processes. */
@@ -17,6 +18,9 @@ export interface Segment {
   readonly averages: readonly string[];
 }
 
+/** How a host hands values on from one segment to the next: as copies, or as they are. */
+export type HandingOn = "copies" | "references";
+
 /** The name of the output that gives an average its operand, and of the input that takes its result. */
 const averageName = (index: number): string => `all-reduce mean ${index}`;
 
@@ -29,13 +33,16 @@ const views = new Set(["Reshape", "Identity", "ExpandDims"]);
  *  all averages whose operands are of level s are one exchange behind it. The values of the step leave by the last
  *  segment; state and inputs are there for each. A node that only later segments use moves to the first of them, unless
  *  its operands would then be more to hand on than its results. Views and what is made of constants alone are repeated
- *  where they are used. A graph without averages is its only segment, as it is. */
-export function segmentsOf(graph: Graph): readonly Segment[] {
+ *  where they are used, and where handing on takes copies, large values that are cheaper to compute. A graph without
+ *  averages is its only segment, as it is. */
+export function segmentsOf(graph: Graph, handingOn: HandingOn): readonly Segment[] {
   const averages = graph.nodes.filter(isAverage);
   if (averages.length === 0) return [{ graph, takes: [], keeps: [], drops: [], averages: [] }];
   const levels = levelsOf(graph);
   const count = Math.max(...averages.map(({ outputs }) => levels.get(outputs[0]!)!)) + 1;
-  const places = placesOf(graph, levels, count - 1);
+  const sources = sourcesOf(graph);
+  const places = placesOf(graph, levels, sources, count - 1);
+  const kept = keptValues(graph, places, sources, handingOn);
   const indexOf = new Map(averages.map((node, i) => [node.outputs[0]!, i]));
   const drafts = Array.from({ length: count }, (_, s) => {
     const behind = averages.filter(({ outputs }) => levels.get(outputs[0]!) === s + 1);
@@ -43,7 +50,7 @@ export function segmentsOf(graph: Graph): readonly Segment[] {
       const name = averageName(indexOf.get(node.outputs[0]!)!);
       return { name: port.output(name), value: node.inputs[0]! };
     });
-    return draft(graph, places, indexOf, s, s === count - 1 ? graph.outputs : outputs);
+    return draft(graph, places, kept, indexOf, s, s === count - 1 ? graph.outputs : outputs);
   });
   return joined(drafts);
 }
@@ -61,9 +68,20 @@ function levelsOf({ nodes }: Graph): Map<Value, number> {
   return levels;
 }
 
-/** The segment of each node; none for nodes that are repeated where they are used, and for averages. */
-function placesOf(graph: Graph, levels: ReadonlyMap<Value, number>, last: number) {
-  const { sources, repeated } = sourcesOf(graph);
+/** Where nodes are computed, and where their results are used. */
+interface Places {
+  /** The segment of each node; none for nodes that are repeated where they are used, and for averages. */
+  readonly places: ReadonlyMap<GraphNode, number>;
+  /** The segments that use a value, directly or through nodes that are repeated. */
+  readonly needs: ReadonlyMap<Value, ReadonlySet<number>>;
+}
+
+function placesOf(
+  graph: Graph,
+  levels: ReadonlyMap<Value, number>,
+  { sources, repeated }: Sources,
+  last: number,
+): Places {
   const needs = new Map<Value, Set<number>>();
   const needIn = (value: Value, segment: number): void =>
     void (needs.get(value) ?? needs.set(value, new Set()).get(value)!).add(segment);
@@ -94,11 +112,17 @@ function placesOf(graph: Graph, levels: ReadonlyMap<Value, number>, last: number
     places.set(node, place);
     for (const operand of operands) needIn(operand, place);
   }
-  return places;
+  return { places, needs };
 }
 
-/** The nodes that are repeated where they are used, and for each value what has to be handed on for it to be there. */
-function sourcesOf({ nodes, inputs, literals }: Graph) {
+interface Sources {
+  /** For each value what has to be handed on for it to be there. */
+  readonly sources: ReadonlyMap<Value, readonly Value[]>;
+  /** The nodes that are repeated where they are used. */
+  readonly repeated: ReadonlySet<GraphNode>;
+}
+
+function sourcesOf({ nodes, inputs, literals }: Graph): Sources {
   const sources = new Map<Value, readonly Value[]>();
   const repeated = new Set<GraphNode>();
   const constants = new Set<Value>(literals.keys());
@@ -119,6 +143,66 @@ function sourcesOf({ nodes, inputs, literals }: Graph) {
 const elements = (values: readonly Value[]): number =>
   [...new Set(values)].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
+/** The values that segments hand on; later ones compute the rest of what they use once more. A copy costs its bytes and
+ *  what is repeated a share of them, and the cheapest choice is a minimum cut between what has to be computed where it is
+ *  and what is used later. */
+function keptValues(
+  graph: Graph,
+  { places, needs }: Places,
+  { sources }: Sources,
+  handingOn: HandingOn,
+): Set<Value> {
+  const edges: FlowEdge<Value | string>[] = [];
+  const wanted = new Set<Value>();
+  for (const node of [...graph.nodes].reverse()) {
+    const place = places.get(node);
+    if (place === undefined) continue;
+    const price = handingOn === "copies" ? repeatPrice(node) : Infinity;
+    for (const output of node.outputs) {
+      const usedLater = [...(needs.get(output) ?? [])].some((segment) => segment > place);
+      if (!usedLater && !wanted.has(output)) continue;
+      const before = `before ${output.id}`;
+      edges.push({ from: before, to: output, capacity: bytesOf(output) });
+      edges.push({ from: "computed once", to: before, capacity: price });
+      if (usedLater) edges.push({ from: output, to: "used later", capacity: Infinity });
+      if (price === Infinity) continue;
+      for (const value of node.inputs.flatMap((input) => (input ? sources.get(input)! : []))) {
+        wanted.add(value);
+        edges.push({ from: value, to: before, capacity: Infinity });
+      }
+    }
+  }
+  const cut = minCut(edges, "computed once", "used later");
+  return new Set(cut.flatMap(({ to }) => (typeof to === "string" ? [] : [to])));
+}
+
+/** What it costs to compute a node's result once more, where handing a byte on costs 1: Infinity where that is not done.
+ *  On one thread of onnxruntime 4 MiB take 0.45 to 0.65 ms to copy out, 0.08 to 0.1 to operate on, 0.25 for a sigmoid
+ *  and 0.6 for a product of inner length 64. Repeating counts for half of that: what is handed on lies outside V8's heap
+ *  but counts for it, and the marking that 38 MiB set off at every step doubled the time of the ViT's. Of less than
+ *  `leastBytes` the fixed costs are most. */
+function repeatPrice({ op, inputs, outputs, attributes }: GraphNode): number {
+  const bytes = bytesOf(outputs[0]!);
+  if (bytes < leastBytes) return Infinity;
+  if (op === "BatchMatMul") {
+    const length = inputs[0]!.shape.at(attributes.transposeA ? -2 : -1)!;
+    return (bytes * length) / 128;
+  }
+  return bytes * (repeatable[op] ?? Infinity);
+}
+
+const operations = ["Add", "Sub", "Multiply", "RealDiv", "Maximum", "Minimum"];
+const functions = ["Square", "Neg", "Abs", "Relu", "Step"];
+const repeatable: Readonly<Record<string, number>> = {
+  ...Object.fromEntries([...operations, ...functions].map((op) => [op, 0.1])),
+  Transpose: 0.2,
+  Sigmoid: 0.25,
+};
+
+const leastBytes = 1 << 16;
+
+const bytesOf = ({ shape, dtype }: Value): number => sizeOf(shape) * (dtype === "bool" ? 1 : 4);
+
 /** A segment before it is known what the others take of it. */
 interface Draft {
   readonly inputs: readonly Port[];
@@ -131,7 +215,8 @@ interface Draft {
 
 function draft(
   graph: Graph,
-  places: ReadonlyMap<GraphNode, number>,
+  { places }: Places,
+  kept: ReadonlySet<Value>,
   averages: ReadonlyMap<Value, number>,
   segment: number,
   outputs: readonly Port[],
@@ -142,21 +227,21 @@ function draft(
   const needed = new Set<Value>();
   const included = new Set<GraphNode>();
   const carriedIn = new Set<Value>();
-  const pending: (Value | undefined)[] = outputs.map(({ value }) => value);
+  const made = [...kept].filter((value) => places.get(producers.get(value)!) === segment);
+  const pending: (Value | undefined)[] = [...outputs.map(({ value }) => value), ...made];
   const include = (node: GraphNode): void => {
     if (included.has(node)) return;
     included.add(node);
     pending.push(...node.inputs);
   };
-  for (const [node, place] of places) if (place === segment) include(node);
   while (pending.length > 0) {
     const value = pending.pop();
     if (value === undefined || needed.has(value)) continue;
     needed.add(value);
     const producer = producers.get(value);
     if (producer === undefined || averages.has(value)) continue;
-    if (!places.has(producer)) include(producer);
-    else if (places.get(producer)! < segment) carriedIn.add(value);
+    if (kept.has(value) && places.get(producer)! < segment) carriedIn.add(value);
+    else include(producer);
   }
   return {
     inputs: [
@@ -182,7 +267,7 @@ function joined(drafts: readonly Draft[]): Segment[] {
   const portOf = (value: Value): Port => ({ name: nameOf(value), value });
   return drafts.map((own, s) => {
     const made = new Set(own.nodes.flatMap(({ outputs }) => outputs));
-    const keeps = carried.filter((value) => made.has(value));
+    const keeps = carried.filter((value) => made.has(value) && !own.carriedIn.has(value));
     const takes = [...own.carriedIn];
     return {
       graph: {
