@@ -12,6 +12,7 @@ import type {
 } from "./engine.js";
 import { loweredParts, modelOf, type ModelMaker, type Part } from "./entry-parts.js";
 import { explanation, placeholders, runsOf } from "./explain.js";
+import { freeBuffer } from "./free-buffer.js";
 import { sizeOf } from "./graph/graph.js";
 import { packed, planPacks, unpacked, type Pack } from "./packed-state.js";
 import { averageTogether } from "./processes/process-group.js";
@@ -110,6 +111,7 @@ function feedsOf({ inputs }: ResolvedEntry, given: Readonly<Record<string, Input
 
 class SessionProgram<Name extends string> implements CompiledProgram<Name> {
   readonly entries: Readonly<Record<Name, CompiledEntry>>;
+  readonly #bundles = new Map<number, Float32Array>();
   #running: Promise<unknown> = Promise.resolve();
   #disposal: Promise<void> | undefined;
 
@@ -145,15 +147,28 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
       results = await this.host.run(session, this.state, fed);
       if (averages.length === 0) continue;
       const own = averages.map((name) => results[name]!);
+      const tensors = own.map(({ data }) => data);
       const means = await averageTogether(
         this.maker.processes!,
-        own.map(({ data }) => data),
+        tensors,
+        this.#bundle(session, tensors),
       );
+      if (this.maker.handingOn === "copies")
+        for (const { buffer } of tensors) freeBuffer(buffer as ArrayBuffer);
       averages.forEach((name, i) =>
         feeds.set(name, { name, shape: own[i]!.shape, data: means[i]! }),
       );
     }
     return results;
+  }
+
+  /** Where the means behind a session lie, the same array at every step: they are millions of numbers for a gradient. */
+  #bundle(session: number, tensors: readonly Float32Array[]): Float32Array {
+    const bundle =
+      this.#bundles.get(session) ??
+      new Float32Array(tensors.reduce((size, { length }) => size + length, 0));
+    this.#bundles.set(session, bundle);
+    return bundle;
   }
 
   #retrace({ trace, step, inputs }: OpenEntry<Name>): Promise<void> {

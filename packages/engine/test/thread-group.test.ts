@@ -27,7 +27,7 @@ async function exchange(ofEach: readonly (readonly Float32Array[])[]): Promise<R
 
 describe("threads that share memory", () => {
   test("all have the mean of every round, also of more values than fit at once", async () => {
-    const large = 150_000;
+    const large = 600_000;
     const ofEach = [1, 2, 6].map((factor) => [
       Float32Array.of(factor, 0, -factor),
       Float32Array.from({ length: large }, (_, i) => factor * (i % 7)),

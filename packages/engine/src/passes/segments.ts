@@ -193,10 +193,11 @@ function repeatPrice({ op, inputs, outputs, attributes }: GraphNode): number {
 
 const operations = ["Add", "Sub", "Multiply", "RealDiv", "Maximum", "Minimum"];
 const functions = ["Square", "Neg", "Abs", "Relu", "Step"];
+const transcendental = ["Sigmoid", "Tanh", "Erf", "Exp"];
 const repeatable: Readonly<Record<string, number>> = {
   ...Object.fromEntries([...operations, ...functions].map((op) => [op, 0.1])),
+  ...Object.fromEntries(transcendental.map((op) => [op, 0.25])),
   Transpose: 0.2,
-  Sigmoid: 0.25,
 };
 
 const leastBytes = 1 << 16;

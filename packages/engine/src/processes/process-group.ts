@@ -16,12 +16,13 @@ export interface ProcessGroup {
   allReduceMean(values: Float32Array): void | Promise<void>;
 }
 
-/** Averages several tensors over the group in one exchange: the means, in new arrays, in the order given. */
+/** Averages several tensors over the group in one exchange: the means, in the order given, which lie in `bundle` end to
+ *  end, an array of as many elements. */
 export async function averageTogether(
   group: ProcessGroup,
   tensors: readonly Float32Array[],
+  bundle: Float32Array,
 ): Promise<Float32Array[]> {
-  const bundle = new Float32Array(tensors.reduce((size, { length }) => size + length, 0));
   let at = 0;
   const parts = tensors.map((values) => {
     bundle.set(values, at);
