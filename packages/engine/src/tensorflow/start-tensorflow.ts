@@ -35,6 +35,9 @@ export async function startTensorFlow(threads?: number, engines = 1): Promise<St
     // step on two cores where this takes 48.3. Several engines would wait for one another then: the same step shared
     // out among two took 69, and 43 with a thread for each.
     process.env.TF_NUM_INTEROP_THREADS ??= String(engines);
+    // Left to itself, TensorFlow builds the gradient of each filter anew for each step, 0.2 ms every time, lest what it
+    // keeps takes memory: 6 MB for the convolutional step of the benchmarks, next to nothing for ResNet-18's.
+    process.env.TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE ??= "false";
     started = { installation, addon: loadAddon(installation), threads: count };
   }
   if (threads !== undefined && threads !== started.threads)
