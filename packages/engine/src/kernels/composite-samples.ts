@@ -89,6 +89,16 @@ const calls: Readonly<Record<string, readonly Call[]>> = {
       (x, w, b, residual) =>
         batchNorm(x, w, b, running(5), { mode: "train", residual: residual }).y,
     ],
+    [
+      "of 48 rows, three times 16",
+      [f(3, 4, 4, 5), f(5), f(5)],
+      (x, w, b) => batchNorm(x, w, b, running(5), { mode: "train" }).y,
+    ],
+    [
+      "of 37 rows, which nothing divides",
+      [f(37, 5), f(5), f(5)],
+      (x, w, b) => batchNorm(x, w, b, running(5), { mode: "train" }).y,
+    ],
   ],
   [ScaleShift]: [
     [

@@ -7,6 +7,7 @@
 import type { Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { blockedConv } from "../onnx/nchwc.js";
+import { largestDivisor } from "./largest-divisor.js";
 
 type Four = [number, number, number, number];
 
@@ -107,10 +108,4 @@ function sideBySide(
     0,
   );
   return g.reshape(ordered, [batch, outputs, rows, columns]);
-}
-
-function largestDivisor(of: number, most: number): number {
-  let divisor = Math.min(of, most);
-  while (of % divisor !== 0) divisor--;
-  return divisor;
 }
