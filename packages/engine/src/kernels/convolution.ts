@@ -103,7 +103,7 @@ function placesOf(window: Window): number[] {
 }
 
 /** The columns of a convolution of x: [N y x, kh kw C]. */
-function columnsOf(g: OnnxBuilder, x: Value, window: Window): Value {
+export function columnsOf(g: OnnxBuilder, x: Value, window: Window): Value {
   const { batchSize, inChannels, filterHeight, filterWidth, outHeight, outWidth } = window;
   const rows = batchSize * outHeight * outWidth;
   const places = placesOf(window);

@@ -163,6 +163,9 @@ const geometries: readonly Geometry[] = [
     around([2, 2], [1, 2]),
   ],
   ["many channels, 3x3 by 2", [2, 5, 4, 64], [3, 3, 64, 64], [2, 2], 1],
+  ["more channels, 3x3 by 2", [2, 5, 4, 64], [3, 3, 64, 128], [2, 2], 1],
+  ["more channels, 3x3 by 2, same", [2, 5, 3, 64], [3, 3, 64, 128], [2, 2], "same"],
+  ["more channels, 2x2 by 2", [2, 4, 5, 64], [2, 2, 64, 128], [2, 2], "valid"],
   // The filter's gradient runs over blocks of images: whole ones and parts, one band of positions and several.
   ["a block and a part of images", [20, 5, 4, 32], [3, 3, 32, 16], [2, 2], "same"],
   ["blocks of images, few channels", [16, 6, 7, 3], [4, 3, 3, 32], [2, 2], 1],
