@@ -35,6 +35,6 @@ test.each(rows)("%s on wasm gives what cpu gives: $title", async (_, sample) => 
   const [wanted, got] = [valuesOn("cpu", sample), valuesOn("wasm", sample)];
   expect(got.length).toBe(wanted.length);
   // Sums of thousands of products are large, and so is what rounding does to them.
-  const scale = Math.max(1, ...wanted.map(Math.abs));
+  const scale = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
   got.forEach((value, i) => expect(value / scale).toBeCloseTo(wanted[i]! / scale, 5));
 });

@@ -113,7 +113,13 @@ export function columnsOf(g: OnnxBuilder, x: Value, window: Window): Value {
   return g.reshape(rowsAt(g, x, places), shape);
 }
 
-function gatheredConvolution(g: OnnxBuilder, x: Value, filter: Value, window: Window): Value {
+/** columns . filter */
+export function gatheredConvolution(
+  g: OnnxBuilder,
+  x: Value,
+  filter: Value,
+  window: Window,
+): Value {
   const columns = columnsOf(g, x, window);
   const matrix = g.reshape(filter, [columns.shape[1]!, window.outChannels]);
   return g.reshape(g.gemm(columns, matrix), window.outShape);
@@ -197,7 +203,12 @@ function withinWindow(g: OnnxBuilder, dy: Value, window: Window): Value {
 
 /** dx [N, H, W, C] of a convolution. Input positions of one phase (row and column modulo the strides) are reached by
  *  the same taps, so each phase is one gathered product over dy; a last Gather puts the phases into order. */
-function gatheredInputGradient(g: OnnxBuilder, dy: Value, filter: Value, window: Window): Value {
+export function gatheredInputGradient(
+  g: OnnxBuilder,
+  dy: Value,
+  filter: Value,
+  window: Window,
+): Value {
   const { inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, batchSize } = window;
   const { strideHeight, strideWidth, dilationHeight, dilationWidth, padInfo } = window;
   const order = new Int32Array(inHeight * inWidth);

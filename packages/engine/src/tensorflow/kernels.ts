@@ -9,7 +9,12 @@ import type {
 } from "@lejepa/ops";
 import type { LRNAttrs, LRNInputs, StepAttrs, StepInputs } from "@tensorflow/tfjs-core";
 import { sizeOf, type DType, type Shape, type Value } from "../graph/graph.js";
-import { columnsOf, convolutionRows } from "../kernels/convolution.js";
+import {
+  columnsOf,
+  convolutionRows,
+  gatheredConvolution,
+  gatheredInputGradient,
+} from "../kernels/convolution.js";
 import { kernel, unary, type Row } from "../kernels/kernel.js";
 import { largestDivisor } from "../kernels/largest-divisor.js";
 import { adamwScalars } from "../kernels/optimizer.js";
@@ -177,26 +182,45 @@ function widened(window: Window): Window {
  *  4.2; from 128 to 64, 256 to 128 and 512 to 256 channels 3, 29 and 175, the fast one 15 for all three. */
 const mostByImage = 2 ** 15;
 
-/** Whether the filter's gradient is better a product of gathered columns: by a stride, TensorFlow's takes each tap's
- *  pixels in rows too short for it, and the columns are not much larger than x. Of 512 images from 7x7x64 to 4x4x128 by
- *  3x3 it took 9.5 ms on one thread, gathered 7.7; of 128 from 8x8x128 to 4x4x256 10.3 and 6.4, of 16 from 28x28x256 to
- *  14x14x512 45 and 33. With fewer channels that is even or lost: 1.2 and 2.1 from 64 to 16. */
-const isFasterGathered = (window: Window): boolean => {
-  const taps = window.filterHeight * window.filterWidth;
-  return (
-    window.strideHeight > 1 &&
-    window.strideWidth > 1 &&
-    taps > 1 &&
-    taps <= 3 * window.strideHeight * window.strideWidth &&
-    window.inChannels >= 64 &&
-    window.outChannels >= 128
-  );
+/** Whether a convolution has columns that are little larger than x: one of more than one tap, and by a stride. */
+const hasSmallColumns = ({ filterHeight, filterWidth, strideHeight, strideWidth }: Window) => {
+  const taps = filterHeight * filterWidth;
+  return strideHeight > 1 && strideWidth > 1 && taps > 1 && taps <= 3 * strideHeight * strideWidth;
 };
+
+/** Whether the filter's gradient is better a product of gathered columns: by a stride, TensorFlow's takes each tap's
+ *  pixels in rows too short for it. Of 512 images from 7x7x64 to 4x4x128 by 3x3 it took 9.5 ms on one thread, gathered
+ *  7.7; of 128 from 8x8x128 to 4x4x256 10.3 and 6.4, of 16 from 28x28x256 to 14x14x512 45 and 33. With fewer channels
+ *  that is even or lost: 1.2 and 2.1 from 64 to 16. */
+const hasGatheredFilterGradient = (window: Window): boolean =>
+  hasSmallColumns(window) && window.inChannels >= 64 && window.outChannels >= 128;
+
+/** Positions of one result that count as few, and weights that count as many. */
+const fewPositions = 16;
+const manyWeights = 2 ** 18;
+
+/** Whether the convolution itself and its input's gradient are better gathered products as well: TensorFlow goes through
+ *  all weights for every image. Of 128 images from 4x4x256 to 2x2x512 by 3x3 they took 12.5 and 14.9 ms on one thread,
+ *  gathered 5.9 and 6.8; from 8x8x128 to 4x4x256 8.0 and 7.9, gathered 6.3 and 6.9; from 16x16x64 to 8x8x128 6.7 and
+ *  7.8, gathered 7.9 and 10.2. */
+const isGathered = (window: Window): boolean =>
+  hasGatheredFilterGradient(window) &&
+  window.outHeight * window.outWidth <= fewPositions &&
+  sizeOf(window.filterShape) >= manyWeights;
+
+/** columns^T . dy */
+function gatheredFilterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+  const columns = columnsOf(g, x, window);
+  const rows = g.reshape(dy, [columns.shape[0]!, window.outChannels]);
+  return g.reshape(g.gemm(columns, rows, 1), window.filterShape);
+}
 
 const convolution = (device: Device) =>
   convolutionRows({
     convolve: (g, given, filter, asked) => {
       if (reachesWholeImages(asked)) return wholeConvolution(g, given, filter, asked);
+      if (device === "cpu" && isGathered(asked))
+        return gatheredConvolution(g, given, filter, asked);
       const { x, window } = withoutPadding(g, given, asked);
       return native(g, "Conv2D", [x, filter], window.outShape, "float32", {
         ...windowAttributes(window),
@@ -205,18 +229,20 @@ const convolution = (device: Device) =>
     },
     inputGradient: (g, dy, filter, window) => {
       if (reachesWholeImages(window)) return wholeInputGradient(g, dy, filter, window);
+      if (device === "cpu" && isGathered(window))
+        return gatheredInputGradient(g, dy, filter, window);
       return sizeOf(filter.shape) <= mostByImage
         ? full.inputGradient(g, dy, filter, window)
         : unpadded(g, full.inputGradient(g, dy, filter, widened(window)), window);
     },
     filterGradient: (g, given, dy, asked) => {
       if (reachesWholeImages(asked)) return wholeFilterGradient(g, given, dy, asked);
+      // With the columns of the convolution.
+      if (device === "cpu" && isGathered(asked)) return gatheredFilterGradient(g, given, dy, asked);
       const { x, window } = withoutPadding(g, given, asked);
-      if (device === "gpu" || !isFasterGathered(window))
-        return full.filterGradient(g, x, dy, window);
-      const columns = columnsOf(g, x, window);
-      const rows = g.reshape(dy, [columns.shape[0]!, window.outChannels]);
-      return g.reshape(g.gemm(columns, rows, 1), window.filterShape);
+      return device === "cpu" && hasGatheredFilterGradient(window)
+        ? gatheredFilterGradient(g, x, dy, window)
+        : full.filterGradient(g, x, dy, window);
     },
     depthwise: (g, x, filter, window) =>
       native(
