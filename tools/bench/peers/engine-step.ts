@@ -1,11 +1,10 @@
-/** Our side of `npm run bench -- peers`: MODEL PEER SIZE. Says `ready`, then answers each line `N` with the times of N
- *  steps. */
-import { createInterface } from "node:readline";
+/** Our side of `npm run bench -- peers`: MODEL PEER SIZE. */
 import { createEngine, type Engine } from "@lejepa/engine";
 import { findTensorFlow, loadTensorFlow } from "@lejepa/engine/setup";
 import { ourPeers, type OurPeer } from "../peers.js";
 import { models, references } from "../reference-steps.js";
 import { openReferenceStep } from "../step.js";
+import { answerSteps } from "./answer-steps.js";
 
 const [modelName, peerName, size] = process.argv.slice(2);
 const model = models.find((name) => name === modelName);
@@ -16,13 +15,7 @@ if (model === undefined || peer === undefined)
   );
 const { views } = references[model].batch;
 const step = await openReferenceStep(await engineOf(peer), model, { views, size: Number(size) });
-for (let i = 0; i < 4; i++) await step.run();
-console.log("ready");
-for await (const line of createInterface({ input: process.stdin })) {
-  const times: number[] = [];
-  for (let i = 0; i < Number(line); i++) times.push((await step.run()).milliseconds);
-  console.log(JSON.stringify(times));
-}
+await answerSteps(step);
 
 async function engineOf(name: OurPeer): Promise<Engine> {
   if (name !== "tfjs-node") return createEngine(name);

@@ -1,11 +1,10 @@
-/** One of the sides of `npm run bench -- processes`: MODEL ENGINE PROCESSES THREADS. Says `ready`, then answers each
- *  line `N` with the times of N steps. */
-import { createInterface } from "node:readline";
+/** One of the sides of `npm run bench -- processes`: MODEL ENGINE PROCESSES THREADS. */
 import { createEngine } from "@lejepa/engine";
 import { sharedEngines } from "../processes.js";
 import { openSharedStep } from "../ranks/open-shared-step.js";
 import { models, references } from "../reference-steps.js";
 import { openReferenceStep } from "../step.js";
+import { answerSteps } from "./answer-steps.js";
 
 const [modelName, engineName, processes, threads] = process.argv.slice(2);
 const model = models.find((name) => name === modelName);
@@ -15,13 +14,7 @@ if (model === undefined || name === undefined)
     `processes-step: MODEL is ${models.join(" or ")}, ENGINE ${sharedEngines.join(" or ")}.`,
   );
 const step = await openStep(Number(processes), Number(threads));
-for (let i = 0; i < 4; i++) await step.run();
-console.log("ready");
-for await (const line of createInterface({ input: process.stdin })) {
-  const times: number[] = [];
-  for (let i = 0; i < Number(line); i++) times.push((await step.run()).milliseconds);
-  console.log(JSON.stringify(times));
-}
+await answerSteps(step);
 
 async function openStep(count: number, each: number) {
   const { batch } = references[model!];

@@ -7,7 +7,8 @@ import { momentOf, seed, type OpenStep } from "../step.js";
 import type { RankCall, RankTask } from "./rank.js";
 
 /** Compiles a reference step for several processes, which share its batch out in equal parts and are threads of this
- *  one, as `lejepa train --processes` starts them, on an engine of so many threads each. The images of a step are parted before its time is taken. */
+ *  one, as `lejepa train --processes` starts them, on an engine of so many threads each. The images of a step are parted
+ *  before its time is taken. */
 export async function openSharedStep(
   engine: EngineName,
   model: Model,
