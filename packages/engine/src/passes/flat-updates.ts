@@ -6,8 +6,8 @@ import type { Pass } from "./rewrite-nodes.js";
  *  operations more. */
 const largest = 2 ** 17;
 /** Elements of the longest vector, if it is of several tensors. onnxruntime gives an elementwise operation a second
- *  thread from about 90,000 elements on: on two threads the operations of AdamW over 166,400 takes 205 us in one vector, and 345 in three
- *  of 36,864 to 73,728. */
+ *  thread from about 90,000 elements on: on two threads the operations of AdamW over 166,400 take 205 us in one vector,
+ *  and 345 in three of 36,864 to 73,728. */
 const longest = 2 ** 18;
 
 const operands = ["parameter", "mean", "square", "gradient"] as const;
@@ -17,9 +17,9 @@ const scalars = ["learningRate", "correction1", "correction2"] as const;
  *  microseconds however little it computes, and an update is a dozen of them; one in place needs but its gradient, and
  *  there it is the array that costs them. Over tfjs kernels: before, one AdamW for each tensor;
  *  after, for each set of constants and scalars, Reshape and Concat of the operands, one AdamW, Split and Reshape of its
- *  results. A vector that grows too long is followed by another. Refused: tensors so large that copying
- *  costs more than operations do, updates whose results the step goes on to use, and an update that is alone in its
- *  constants and scalars. */
+ *  results. A vector that grows too long is followed by another. Refused: tensors so large that copying costs more than
+ *  operations do, updates whose results the step goes on to use, and an update that is alone in its constants and
+ *  scalars. */
 export const flatUpdates: Pass = {
   name: "flat updates",
   run(graph) {

@@ -1,5 +1,5 @@
 import { port } from "../capture/port.js";
-import type { Graph, GraphNode } from "../graph/graph.js";
+import type { Graph, GraphNode, Value } from "../graph/graph.js";
 import type { Pass } from "./rewrite-nodes.js";
 
 /** Kernel of an AdamW update of three tensors of the state, which its results replace. Operands, results and attributes
@@ -22,17 +22,23 @@ export const inPlaceUpdates: Pass = {
   },
 };
 
-function replacesState({ inputs, outputs }: Graph, node: GraphNode): boolean {
-  return ["parameter", "mean", "square"].every((operand, i) => {
-    const value = node.inputs[node.inputNames!.indexOf(operand)];
-    const result = node.outputs[i];
-    const read = inputs.find((each) => each.value === value)?.name;
-    const written = outputs.filter((each) => each.value === result);
-    return (
-      read !== undefined &&
-      port.isState(read) &&
-      written.length === 1 &&
-      written[0]!.name === port.nextState(port.stateName(read))
-    );
-  });
+function replacesState(graph: Graph, { inputs, inputNames, outputs }: GraphNode): boolean {
+  return ["parameter", "mean", "square"].every(
+    (operand, i) =>
+      replacedState(graph, inputs[inputNames!.indexOf(operand)]!, outputs[i]!) !== undefined,
+  );
+}
+
+/** The name of the tensor of the state that `operand` is, where `result` is the next value of that one and leaves the
+ *  graph as nothing else. */
+export function replacedState(
+  { inputs, outputs }: Graph,
+  operand: Value,
+  result: Value,
+): string | undefined {
+  const read = inputs.find((each) => each.value === operand)?.name;
+  if (read === undefined || !port.isState(read)) return undefined;
+  const name = port.stateName(read);
+  const written = outputs.filter((each) => each.value === result);
+  return written.length === 1 && written[0]!.name === port.nextState(name) ? name : undefined;
 }

@@ -5,7 +5,7 @@ import { rewire, type Graph, type GraphNode, type Port, type Value } from "../gr
 import { kernel } from "../kernels/kernel.js";
 import { adamwScalars, composedAdamw } from "../kernels/optimizer.js";
 import { OnnxBuilder } from "../onnx/builder.js";
-import { adamwInPlace } from "../passes/in-place-updates.js";
+import { adamwInPlace, replacedState } from "../passes/in-place-updates.js";
 
 /** Domain of an update in a lowered graph: {@link Operands} to the next parameter, mean and square. */
 const hostDomain = "lejepa.host";
@@ -103,17 +103,13 @@ const isUpdate = ({ domain }: GraphNode): boolean => domain === hostDomain;
 
 /** What the host calls the tensors, where each is one that it keeps and the result is the next value of just that. */
 function keptNames(
-  { inputs, outputs }: Graph,
+  graph: Graph,
   operands: readonly Value[],
   results: readonly Value[],
 ): Pick<HostUpdate, "parameter" | "mean" | "square"> | undefined {
-  const [parameter, mean, square] = operands.map((operand, i) => {
-    const read = inputs.find((each) => each.value === operand)?.name;
-    if (read === undefined || !port.isState(read)) return undefined;
-    const name = port.stateName(read);
-    const written = outputs.filter((each) => each.value === results[i]);
-    return written.length === 1 && written[0]!.name === port.nextState(name) ? name : undefined;
-  });
+  const [parameter, mean, square] = operands.map((operand, i) =>
+    replacedState(graph, operand, results[i]!),
+  );
   return parameter !== undefined && mean !== undefined && square !== undefined
     ? { parameter, mean, square }
     : undefined;
