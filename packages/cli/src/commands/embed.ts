@@ -4,9 +4,9 @@ import { datasetNames } from "@lejepa/data";
 import { createEngine, engineNames, type EngineName } from "@lejepa/engine";
 import { embedRun, makeFolder, openRun } from "@lejepa/trainer";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { dump } from "npyjs";
 import { folderOption, openFor } from "../data-folder.js";
 import { interruptSignal } from "../interrupt.js";
+import { npyFile } from "../npy.js";
 import { printJson } from "../print-json.js";
 import { embeddingBar } from "../progress.js";
 
@@ -89,6 +89,6 @@ async function writeArray(
   shape: number[],
 ): Promise<void> {
   const aside = `${file}.${process.pid}.tmp`;
-  await writeFile(aside, Buffer.from(dump(data, shape)));
+  await writeFile(aside, npyFile(data, shape));
   await rename(aside, file);
 }
