@@ -1,7 +1,8 @@
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { LejepaError } from "@lejepa/ops";
 import { replaceFile } from "./durable-file.js";
+import { readTextFile } from "./text-file.js";
 
 /** One line of `metrics.jsonl`: what one step did. */
 export interface StepMetrics {
@@ -33,11 +34,12 @@ export interface MetricsLog {
 const fileOf = (run: string): string => join(run, "metrics.jsonl");
 
 /** The lines of a run, oldest first. A line cut short by a crash ends the list.
- *  Throws "corrupt-metrics" when a line before the last is no JSON. */
+ *  Throws "unreadable-file", and "corrupt-metrics" when a line before the last is no JSON. */
 export function readMetrics(run: string): StepMetrics[] {
   const file = fileOf(run);
-  if (!existsSync(file)) return [];
-  const lines = readFileSync(file, "utf8").split("\n");
+  const text = readTextFile(file);
+  if (text === undefined) return [];
+  const lines = text.split("\n");
   // What follows the last newline is empty, or was never finished.
   lines.pop();
   return lines.map((line, i) => {

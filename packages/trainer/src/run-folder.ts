@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
@@ -6,6 +6,8 @@ import { checkConfig, type TrainConfig } from "./config.js";
 import { readCheckpoint } from "./checkpoint.js";
 import { replaceFile } from "./durable-file.js";
 import type { TrainResult } from "./result.js";
+import { parseJson } from "./strict-json.js";
+import { readTextFile } from "./text-file.js";
 import { checkWritable, makeFolder } from "./writable-folder.js";
 
 /** A trained encoder, as found in a run folder. */
@@ -29,7 +31,7 @@ const resultFile = (folder: string): string => join(folder, "result.json");
 
 /** Opens a run folder to use its encoder.
  *  @throws LejepaError "not-a-run" when there is no config; "no-checkpoint" when training wrote none yet;
- *  "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
+ *  "unreadable-file", "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
 export async function openRun(path: string): Promise<Run> {
   const folder = resolve(path);
   const config = readConfig(folder);
@@ -93,10 +95,11 @@ export async function checkResumable(folder: string): Promise<void> {
   await checkWritable(folder);
 }
 
-/** The config of a run folder. Throws "not-a-run" and "invalid-config". */
+/** The config of a run folder. Throws "not-a-run", "unreadable-file" and "invalid-config". */
 export function readConfig(folder: string): TrainConfig {
   const file = configFile(folder);
-  if (!isRun(folder)) {
+  const text = readTextFile(file);
+  if (text === undefined) {
     throw new LejepaError(
       "not-a-run",
       `${folder} is not a run: it has no config.json; name a folder that training has made.`,
@@ -104,7 +107,7 @@ export function readConfig(folder: string): TrainConfig {
   }
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, "utf8"));
+    value = parseJson(text);
   } catch (error) {
     throw new LejepaError(
       "invalid-config",
@@ -114,12 +117,13 @@ export function readConfig(folder: string): TrainConfig {
   return checkConfig(value, file);
 }
 
-/** How the run ended, if it has. Throws "corrupt-result". */
+/** How the run ended, if it has. Throws "unreadable-file" and "corrupt-result". */
 export function readResult(folder: string): TrainResult | undefined {
   const file = resultFile(folder);
-  if (!existsSync(file)) return undefined;
+  const text = readTextFile(file);
+  if (text === undefined) return undefined;
   try {
-    const result = JSON.parse(readFileSync(file, "utf8")) as TrainResult | null;
+    const result = JSON.parse(text) as TrainResult | null;
     if (typeof result?.steps === "number") return result;
   } catch {
     // Told below, like JSON that is no result.

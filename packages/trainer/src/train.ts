@@ -78,7 +78,7 @@ export interface TrainOptions {
  *  `probe`. On the same engine with the same number of processes a resumed run gives the losses of an uninterrupted one,
  *  bit for bit.
  *
- *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "invalid-config", "config-differs", "corrupt-checkpoint",
+ *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "unreadable-file", "invalid-config", "config-differs", "corrupt-checkpoint",
  *  "corrupt-metrics", "corrupt-result";
  *  "changing-constant" and "changing-structure", with `retraceEvery`, where the step is no longer what was compiled;
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
