@@ -118,6 +118,12 @@ function tryCommandLine(program, home) {
     const result = JSON.parse(run(bin, args, home).trim().split("\n").at(-1));
     if (result.steps !== 2 || result.engine !== "onnx") throw new Error(JSON.stringify(result));
   });
+  check(`${program} graph names the line of the encoder that a node comes from`, () => {
+    const told = JSON.parse(run(bin, ["graph", "r", "--json"], home).trim().split("\n").at(-1));
+    const lines = told.slowest.flatMap(({ calledAt }) => calledAt ?? []);
+    if (!lines.some((line) => /@lejepa.encoders.dist.index\.js:\d+:\d+$/.test(line)))
+      throw new Error(`the lines are ${lines.join(", ") || "missing"}`);
+  });
 }
 
 /** The conformance command, called as `npx @lejepa/tensor`, on an adapter of the package and on a file of a user's. */
