@@ -38,6 +38,8 @@ export interface TrainCallbacks {
   readonly onCheckpoint?: (step: number) => void;
   /** Images embedded for the probes, and how many there are to embed. */
   readonly onProbe?: (done: number, total: number) => void;
+  /** All images of an encoder are embedded, and its probes are fitted next. */
+  readonly onFit?: (encoder: "untrained" | "trained") => void;
   /** The run is over and its files are written. */
   readonly onEnd?: (result: TrainResult) => void;
 }
@@ -324,8 +326,10 @@ class Session {
       for (const [i, values] of [encoder.init(config.seed), parameters].entries()) {
         signal?.throwIfAborted();
         const run = { config, encoder, parameters: values };
-        const onProgress = (done: number): void =>
+        const onProgress = (done: number): void => {
           this.#callbacks.onProbe?.(i * images + done, 2 * images);
+          if (done === images) this.#callbacks.onFit?.(i === 0 ? "untrained" : "trained");
+        };
         const options = { onProgress, ...(signal && { signal }) };
         probed.push(await probeEncoder(engine, run, datasets, options));
       }
