@@ -75,8 +75,23 @@ export async function replaceCheckpoint(
     throw writeError(model, error);
   }
   await syncFolder(folder);
-  await rename(trainingOfStep, training);
-  await removeLeftovers(run, folder);
+  await tidyCheckpoint(run, step);
+}
+
+/** What is left to do once the model of a step is in place; for the owner of a run whose process died before that. */
+export async function tidyCheckpoint(run: string, step: number): Promise<void> {
+  const folder = join(run, "checkpoint");
+  try {
+    await rename(join(folder, trainingOf(step)), trainingPath(run));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+      throw writeError(trainingPath(run), error);
+  }
+  for (const name of await readdir(folder))
+    if (/^training-\d+\.safetensors$/.test(name) || replacedBy(name) !== undefined)
+      await removeQuietly(join(folder, name));
+  for (const name of ["checkpoint.partial", "checkpoint.previous"])
+    await removeQuietly(join(run, name));
 }
 
 /** The encoder of the last checkpoint, or undefined when there is none. */
@@ -119,13 +134,4 @@ async function readIfThere(path: string): Promise<CheckpointFile | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-/** Removes what crashes have left, once a whole checkpoint is in place. */
-async function removeLeftovers(run: string, folder: string): Promise<void> {
-  for (const name of await readdir(folder))
-    if (/^training-\d+\.safetensors$/.test(name) || replacedBy(name) !== undefined)
-      await removeQuietly(join(folder, name));
-  for (const name of ["checkpoint.partial", "checkpoint.previous"])
-    await removeQuietly(join(run, name));
 }

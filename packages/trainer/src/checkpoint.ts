@@ -6,6 +6,7 @@ import {
   readModel,
   readTraining,
   replaceCheckpoint,
+  tidyCheckpoint,
   trainingPath,
   type CheckpointFile,
 } from "./checkpoint-folder.js";
@@ -95,7 +96,8 @@ async function readWhole(
   return { path, checkpoint: { step, seed, parameters: parametersOf(path, encoder, model) } };
 }
 
-/** The last complete checkpoint of a run folder, or undefined when there is none yet. Only for the owner of the folder.
+/** The last complete checkpoint of a run folder, or undefined when there is none yet. Only for the owner of the folder: it
+ *  also finishes what a process that died has left undone.
  *  Throws "corrupt-checkpoint", which names the file, and the tensor where one is at fault. */
 export async function readCheckpoint(
   run: string,
@@ -113,6 +115,7 @@ export async function readCheckpoint(
       `it is of step ${training.metadata["step"]} and ${basename(model.path)} of step ${step}`,
     );
   }
+  if (model.path === modelPath(run)) await tidyCheckpoint(run, step);
   return { step, seed, state: { ...parameters, ...training.tensors } };
 }
 

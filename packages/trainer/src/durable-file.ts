@@ -34,13 +34,15 @@ export function replacedBy(partial: string): string | undefined {
   return /^(.+)\.\d+-[0-9a-f]{8}\.partial$/s.exec(partial)?.[1];
 }
 
-/** Waits until the names in a folder are on the disk. */
+/** Waits until the names in a folder are on the disk. Throws "disk-full". */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows opens no folder for syncing; its renames are journalled.
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");
   try {
     await handle.sync();
+  } catch (error) {
+    throw writeError(folder, error);
   } finally {
     await handle.close();
   }
@@ -101,6 +103,8 @@ export async function replacePair(
   try {
     if (second.content !== null) await rename(partials[1]!, second.file);
     await syncFolder(dirname(first.file));
+  } catch (error) {
+    throw writeError(second.file, error);
   } finally {
     if (second.content !== null) await removeQuietly(partials[1]!);
     await removeQuietly(away);

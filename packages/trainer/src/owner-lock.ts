@@ -26,7 +26,8 @@ export interface OwnerLock {
   /** Throws LejepaError "lock-lost" when another process has taken the lock over. To be called right before every write.
    *  @param tolerated age of an earlier answer that will do, in milliseconds; asks the disk when left out */
   assertHeld(tolerated?: number): void;
-  /** Gives the lock up and leaves nothing behind. Never rejects: what cannot be removed dies with the process. */
+  /** Gives the lock up and leaves nothing behind. Never rejects: a file that cannot be removed counts for nothing in this
+   *  process, and dies with it for all others. */
   release(): Promise<void>;
 }
 
@@ -154,11 +155,14 @@ function heldLock(file: string, text: string, what: string, every: number): Owne
       try {
         if (isHeld()) await unlink(file);
       } catch {
-        // Told in the contract.
+        givenUp.add(text);
       }
     },
   };
 }
+
+/** What locks say that this process gave up and could not remove. */
+const givenUp = new Set<string>();
 
 /** A lock's signs of life: its last byte is written again, which the disk dates by its own clock. */
 const heartSource = `
@@ -282,6 +286,7 @@ async function stateOf(
   now: number,
   { beat, silence, watch }: NonNullable<LockOptions["timing"]>,
 ): Promise<"alive" | "dead" | "gone"> {
+  if (givenUp.has(lock.text)) return "dead";
   const known = lock.owner && processOf(lock.owner);
   if (known !== undefined) return known;
   const age = now - lock.beatAt;

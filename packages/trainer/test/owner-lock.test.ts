@@ -75,7 +75,7 @@ function start(mode: string, itsTiming = timing) {
   return {
     child,
     said,
-    ask(word = "") {
+    ask: (word = "") => {
       child.stdin.write(`${word}\n`);
       return said();
     },
@@ -147,10 +147,8 @@ describe("a lock that is left over", () => {
       // The shell becomes a program that knows nothing of the child.
       const parent = spawn("sh", ["-c", "sleep 0.2 & echo $!; exec sleep 30"]);
       children.push(parent);
-      const [line] = (await createInterface({ input: parent.stdout })
-        [Symbol.asyncIterator]()
-        .next()
-        .then(({ value }) => [value as string])) as [string];
+      const lines = createInterface({ input: parent.stdout })[Symbol.asyncIterator]();
+      const { value: line } = (await lines.next()) as { value: string };
       const stat = () => readFileSync(`/proc/${line}/stat`, "latin1").split(" ");
       await plant({ pid: Number(line), processStart: stat()[21] });
       await expect(acquire()).rejects.toMatchObject({ code: "locked" });
@@ -229,7 +227,7 @@ describe("a lock that is held", () => {
     const { said, child } = start("hold");
     expect(await said()).toBe("held");
     const before = statSync(lockFile()).mtimeMs;
-    child.stdin!.write("block\n");
+    child.stdin.write("block\n");
     await pause(700);
     expect(statSync(lockFile()).mtimeMs).toBeGreaterThan(before + 400);
     expect(await said()).toBe("held");
