@@ -49,12 +49,8 @@ export async function replaceCheckpoint(
   try {
     guard();
     if (await makeOne(folder)) await syncFolder(run);
-    const written = await Promise.allSettled([
-      writeAside(training, files.training),
-      writeAside(model, files.model),
-    ]);
-    for (const it of written) if (it.status === "fulfilled") aside.push(it.value);
-    for (const it of written) if (it.status === "rejected") throw it.reason;
+    aside.push(await writeAside(training, files.training));
+    aside.push(await writeAside(model, files.model));
     guard();
     await rename(aside[0]!, trainingOfStep);
     mayRemoveTraining = true;

@@ -191,6 +191,18 @@ describe("a lock that is left over", () => {
     },
   );
 
+  test("is taken over by one of many calls at once", async () => {
+    for (let round = 0; round < 20; round++) {
+      await plant({ pid: 2 ** 22 + 1 });
+      const calls = await Promise.allSettled(Array.from({ length: 20 }, () => acquire()));
+      const locks = calls.flatMap((call) => (call.status === "fulfilled" ? [call.value] : []));
+      expect(locks).toHaveLength(1);
+      locks[0]!.assertHeld();
+      await locks[0]!.release();
+      expect(readdirSync(folder)).toEqual([]);
+    }
+  });
+
   test("is taken over by one of many, time and again, as they are killed", async () => {
     const contenders = [5, 6, 7, 8].map((times) => start(String(times)));
     await Promise.all(contenders.map(({ ended }) => ended));
