@@ -7,11 +7,8 @@
  *    the data   row-major, little-endian
  *  Source: numpy.lib.format. */
 
-/** The file of an array: its header, then the data, which are not copied. */
-export function npyFile(
-  data: Float32Array | Int32Array,
-  shape: readonly number[],
-): [header: Uint8Array, data: Uint8Array] {
+/** The bytes of an array's file. */
+export function npyFile(data: Float32Array | Int32Array, shape: readonly number[]): Uint8Array {
   const descr = data instanceof Float32Array ? "<f4" : "<i4";
   const lengths = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
   const dictionary = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${lengths}), }`;
@@ -23,7 +20,7 @@ export function npyFile(
   header.writeUInt16LE(end - before, 8);
   header.write(dictionary, before, "latin1");
   header.write("\n", end - 1);
-  return [header, littleEndian(data)];
+  return Buffer.concat([header, littleEndian(data)]);
 }
 
 function littleEndian(data: Float32Array | Int32Array): Uint8Array {

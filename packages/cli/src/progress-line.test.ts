@@ -21,7 +21,7 @@ test("a narrow one sees how far it is and how long it takes first", () => {
   expect(progressLine(training, 80)).toBe(
     "━━──────── 12/48 | prediction 0.1234 | sigreg 5.678 | 910 images/s | 1m 05s left",
   );
-  expect(progressLine(training, 40)).toBe("━━━━━────────────── 12/48 | 1m 05s left");
+  expect(progressLine(training, 40)).toBe("━━━━━─────────────── 12/48 | 1m 05s left");
   expect(progressLine(training, 20)).toBe("12/48 | 1m 05s left");
   expect(progressLine(training, 8)).toBe("12/48");
 });

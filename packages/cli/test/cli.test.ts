@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { namedBackends } from "../../../tools/backend-names.mjs";
 import { needs } from "../../../tools/backends.js";
 import { brokenTensorFlow } from "../../../tools/broken-tensorflow.js";
+import { writeIdxFolder } from "./idx-folder.js";
 import { outcome, start as startCommand, type Outcome } from "./lejepa.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "lejepa-cli-"));
@@ -595,25 +596,6 @@ async function interrupted(args: readonly string[], sign: string): Promise<Outco
 
 function start(args: readonly string[], env = environmentOf(args)): ChildProcess {
   return startCommand(args, { cwd: scratch, env });
-}
-
-/** The four files of MNIST with images of our own. */
-function writeIdxFolder(folder: string, counts: { train: number; test: number }): void {
-  const be = (value: number): number[] => [0, 0, value >> 8, value & 255];
-  mkdirSync(folder);
-  for (const [prefix, count] of [
-    ["train", counts.train],
-    ["t10k", counts.test],
-  ] as const) {
-    const pixels = Array.from({ length: count * 784 }, (_, i) => (i * (1 + (i >> 9))) & 255);
-    const labels = Array.from({ length: count }, (_, i) => i % 2);
-    const images = [0, 0, 8, 3, ...be(count), ...be(28), ...be(28), ...pixels];
-    writeFileSync(join(folder, `${prefix}-images-idx3-ubyte`), Uint8Array.from(images));
-    writeFileSync(
-      join(folder, `${prefix}-labels-idx1-ubyte`),
-      Uint8Array.from([0, 0, 8, 1, ...be(count), ...labels]),
-    );
-  }
 }
 
 function lastLine(text: string): string {

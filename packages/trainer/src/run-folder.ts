@@ -3,12 +3,13 @@ import { join, resolve } from "node:path";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import { checkConfig, type TrainConfig } from "./config.js";
-import { readCheckpoint } from "./checkpoint.js";
-import { replaceFile } from "./durable-file.js";
+import { readEncoder } from "./checkpoint.js";
+import { removeQuietly, replaceFile, replacedBy, writeError, type Guard } from "./durable-file.js";
+import { acquireLock, isLockOf, type OwnerLock } from "./owner-lock.js";
 import type { TrainResult } from "./result.js";
 import { parseJson } from "./strict-json.js";
 import { readTextFile } from "./text-file.js";
-import { checkWritable, makeFolder } from "./writable-folder.js";
+import { makeFolder, removeEmptyFolders } from "./writable-folder.js";
 
 /** A trained encoder, as found in a run folder. */
 export interface Run {
@@ -22,31 +23,32 @@ export interface Run {
   readonly parameters: HostTensors;
   /** Steps done at the last checkpoint. */
   readonly step: number;
-  /** How the run ended; undefined when it has not. */
+  /** How the run ended; undefined when it has not, or has gone on since. */
   readonly result: TrainResult | undefined;
 }
 
 const configFile = (folder: string): string => join(folder, "config.json");
 const resultFile = (folder: string): string => join(folder, "result.json");
 
-/** Opens a run folder to use its encoder.
+/** Opens a run folder to use its encoder, also while the run goes on: what is read is of one moment.
  *  @throws LejepaError "not-a-run" when there is no config; "no-checkpoint" when training wrote none yet;
  *  "unreadable-file", "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
 export async function openRun(path: string): Promise<Run> {
   const folder = resolve(path);
   const config = readConfig(folder);
   const encoder = encoderOf(config);
-  const checkpoint = await readCheckpoint(folder, encoder);
+  // Before the checkpoint: a run ends after its last one.
+  const result = readResult(folder);
+  const checkpoint = await readEncoder(folder, encoder);
   if (checkpoint === undefined) {
     throw new LejepaError(
       "no-checkpoint",
       `${folder} has no checkpoint yet; continue its training with resume.`,
     );
   }
-  const parameters = Object.fromEntries(
-    encoder.parameters.map(({ name }) => [name, checkpoint.state[name]!]),
-  );
-  return { folder, config, encoder, parameters, step: checkpoint.step, result: readResult(folder) };
+  const { step, parameters } = checkpoint;
+  const hasEnded = result?.steps === step;
+  return { folder, config, encoder, parameters, step, result: hasEnded ? result : undefined };
 }
 
 /** The encoder that a config names. */
@@ -59,40 +61,117 @@ function isRun(folder: string): boolean {
   return existsSync(configFile(folder));
 }
 
-/** Makes the folder of a new run: see {@link checkNewRunFolder}. */
-export async function createRunFolder(folder: string, config: TrainConfig): Promise<void> {
-  await makeFolder(folder);
-  await writeConfig(folder, config);
+/** Writes the config of a run; from then on the folder is one. */
+export async function writeConfig(
+  folder: string,
+  config: TrainConfig,
+  guard?: Guard,
+): Promise<void> {
+  await replaceFile(configFile(folder), `${JSON.stringify(config, null, 2)}\n`, guard);
 }
 
-/** Writes the config of a run. */
-export async function writeConfig(folder: string, config: TrainConfig): Promise<void> {
-  await replaceFile(configFile(folder), `${JSON.stringify(config, null, 2)}\n`);
+/** Makes the folder of a new run, and this process its owner. Released before a config was written, it is gone again.
+ *  @param options force: whoever owns it is succeeded
+ *  @throws LejepaError "run-exists" when the folder holds a run already; "not-a-run" when it is a file or holds anything
+ *  else; "not-writable" when it cannot be made; "locked" when another process owns it */
+export async function claimNewRun(
+  folder: string,
+  options: { readonly force: boolean },
+): Promise<OwnerLock> {
+  // A folder of something else is not touched. Of one that is locked, it says more by whom.
+  if (!isLocked(folder)) checkNewRunFolder(folder);
+  return claim(folder, options, checkNewRunFolder);
 }
 
-/** Throws "run-exists" when the folder holds a run already, "not-a-run" when it is a file or holds anything else,
- *  "not-writable" when it cannot be made. Makes nothing. */
-export async function checkNewRunFolder(folder: string): Promise<void> {
+/** Makes this process the owner of a run that is there.
+ *  @param options force: whoever owns it is succeeded
+ *  @throws LejepaError "not-a-run", "not-writable", "locked" */
+export async function claimRun(
+  folder: string,
+  options: { readonly force: boolean },
+): Promise<OwnerLock> {
+  checkIsRun(folder);
+  return claim(folder, options, checkIsRun);
+}
+
+/** Its locks are `run-1.lock` and so on: see {@link acquireLock}. */
+const lockName = "run";
+
+async function claim(
+  folder: string,
+  { force }: { readonly force: boolean },
+  check: (folder: string) => void,
+): Promise<OwnerLock> {
+  for (let attempt = 1; ; attempt++) {
+    const made = await makeFolder(folder);
+    let lock: OwnerLock | undefined;
+    const release = async (): Promise<void> => {
+      await lock?.release();
+      await removeEmptyFolders(made);
+    };
+    try {
+      const held = (lock = await acquireLock(join(folder, lockName), { what: folder, force }));
+      // Again, as it was somebody else's until now.
+      check(folder);
+      for (const name of readdirSync(folder).filter(isLeftover))
+        await removeQuietly(join(folder, name));
+      return { assertHeld: (tolerated) => held.assertHeld(tolerated), release };
+    } catch (error) {
+      await release();
+      const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";
+      // Whoever made the folder was refused for another reason, and took it away.
+      if (!isGone || attempt === 20) throw writeError(folder, error);
+    }
+  }
+}
+
+/** Whether a file of a run folder is none of the run: what processes that were killed have left. */
+function isLeftover(name: string): boolean {
+  return (
+    replacedBy(name) !== undefined ||
+    (isLockOf(lockName, name) && name.endsWith(".partial")) ||
+    leftoversOfEarlierVersions.has(name)
+  );
+}
+
+const leftoversOfEarlierVersions = new Set(
+  ["config.json", "result.json", "metrics.jsonl", "report.html", "checkpoint"].map(
+    (name) => `${name}.partial`,
+  ),
+);
+
+function isLocked(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => isLockOf(lockName, name));
+  } catch {
+    // Missing, or no folder: told by what comes next.
+    return false;
+  }
+}
+
+function checkNewRunFolder(folder: string): void {
   if (isRun(folder)) {
     throw new LejepaError(
       "run-exists",
       `${folder} already holds a run; resume it, or name another folder.`,
     );
   }
-  if (!existsSync(folder)) return checkWritable(folder);
-  if (!statSync(folder).isDirectory() || readdirSync(folder).length > 0) {
+  if (!existsSync(folder)) return;
+  const isOther = (name: string): boolean => !isLeftover(name) && !isLockOf(lockName, name);
+  if (!statSync(folder).isDirectory() || readdirSync(folder).some(isOther)) {
     throw new LejepaError(
       "not-a-run",
       `${folder} is a file, or holds other files and no run; name an empty or a new folder.`,
     );
   }
-  await checkWritable(folder);
 }
 
-/** Throws "not-a-run" and "not-writable" for a folder that no run can be resumed in. */
-export async function checkResumable(folder: string): Promise<void> {
-  readConfig(folder);
-  await checkWritable(folder);
+function checkIsRun(folder: string): void {
+  if (isRun(folder)) return;
+  throw new LejepaError(
+    "not-a-run",
+    `${folder} is not a run: it has no config.json; name a folder that training has made, or start it without resume.`,
+  );
 }
 
 /** The config of a run folder. Throws "not-a-run", "unreadable-file" and "invalid-config". */
@@ -135,6 +214,10 @@ export function readResult(folder: string): TrainResult | undefined {
 }
 
 /** Marks the run as ended. */
-export async function writeResult(folder: string, result: TrainResult): Promise<void> {
-  await replaceFile(resultFile(folder), `${JSON.stringify(result, null, 2)}\n`);
+export async function writeResult(
+  folder: string,
+  result: TrainResult,
+  guard?: Guard,
+): Promise<void> {
+  await replaceFile(resultFile(folder), `${JSON.stringify(result, null, 2)}\n`, guard);
 }

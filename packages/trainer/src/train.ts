@@ -12,10 +12,10 @@ import { probeEncoder } from "./probe-encoder.js";
 import { startRanks } from "./rank-threads.js";
 import { writeReport, type EmbeddingPicture } from "./report.js";
 import type { PhaseSeconds, TrainResult } from "./result.js";
+import type { OwnerLock } from "./owner-lock.js";
 import {
-  checkNewRunFolder,
-  checkResumable,
-  createRunFolder,
+  claimNewRun,
+  claimRun,
   encoderOf,
   readConfig,
   readResult,
@@ -64,6 +64,9 @@ export interface TrainOptions {
   readonly run: string;
   /** Goes on from the last checkpoint instead of starting a run. */
   readonly resume?: boolean;
+  /** Takes the folder over from the process that owns it: for one that is gone and does not look it. An owner that is
+   *  there after all ends with "lock-lost" before it writes again. */
+  readonly forceUnlock?: boolean;
   /** Ends the run early: the step at hand is finished and a checkpoint written. */
   readonly signal?: AbortSignal;
   /** What to tell, and to whom. */
@@ -80,8 +83,11 @@ export interface TrainOptions {
  *  `probe`. On the same engine with the same number of processes a resumed run gives the losses of an uninterrupted one,
  *  bit for bit.
  *
- *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "unreadable-file", "invalid-config", "config-differs", "corrupt-checkpoint",
- *  "corrupt-metrics", "corrupt-result";
+ *  While it works, the folder is this process's alone; others may read it (`openRun`).
+ *
+ *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "unreadable-file", "invalid-config", "config-differs",
+ *  "corrupt-checkpoint", "corrupt-metrics", "corrupt-result"; "locked", which says what process is at work in the folder,
+ *  and "lock-lost" when another one has taken it over; "disk-full", which leaves what was there before;
  *  "changing-constant" and "changing-structure", with `retraceEvery`, where the step is no longer what was compiled;
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
  *  encoders and engines throw */
@@ -113,6 +119,9 @@ class Session {
   readonly #phases = { load: 0, compile: 0, train: 0, probe: 0 };
   readonly #callbacks: TrainCallbacks;
   #engine: Engine | undefined;
+  #lock: OwnerLock | undefined;
+  /** No file of the run is put in place unless the folder is still this process's. */
+  readonly #guard = (): void => this.#lock!.assertHeld();
 
   constructor(
     private readonly folder: string,
@@ -126,8 +135,9 @@ class Session {
     // A resumed run may start in another working folder.
     const input = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
     const isResumed = options.resume === true;
-    // Said before anything slow begins.
-    await (isResumed ? checkResumable(folder) : checkNewRunFolder(folder));
+    // Before anything of the folder is read, and before anything slow begins.
+    const claim = isResumed ? claimRun : claimNewRun;
+    this.#lock = await claim(folder, { force: options.forceUnlock === true });
 
     const loaded = await this.#timed("load", () => this.#load(input));
     const { config, engine, done } = loaded;
@@ -156,8 +166,7 @@ class Session {
         const steps = await this.#timed("compile", () => compiledSteps(loaded));
         description = steps.description;
         try {
-          if (isResumed) await writeConfig(folder, config);
-          else await createRunFolder(folder, config);
+          await writeConfig(folder, config, this.#guard);
           start();
           trained = await this.#timed("train", () => this.#train(loaded, steps, loader));
         } finally {
@@ -192,13 +201,18 @@ class Session {
       dataWaitSeconds: trained.dataWaitSeconds,
       probes,
     };
-    await writeReport(folder, { config, metrics: readMetrics(folder), result, picture });
-    if (!isInterrupted) await writeResult(folder, result);
+    const metrics = readMetrics(folder);
+    await writeReport(folder, { config, metrics, result, picture }, this.#guard);
+    if (!isInterrupted) await writeResult(folder, result, this.#guard);
     return this.#end(result);
   }
 
   async close(): Promise<void> {
-    await this.#engine?.dispose();
+    try {
+      await this.#engine?.dispose();
+    } finally {
+      await this.#lock?.release();
+    }
   }
 
   #end(result: TrainResult): TrainResult {
@@ -257,7 +271,7 @@ class Session {
     const { folder } = this;
     const { steps, seed, batchSize, checkpointEvery, retraceEvery, learningRate } = config;
     const schedule = { ...config, peak: learningRate };
-    const log = await openMetricsLog(folder, doneBefore);
+    const log = await openMetricsLog(folder, doneBefore, this.#guard);
     const secondsBefore = readMetrics(folder).at(-1)?.seconds ?? 0;
     const began = performance.now();
     const times = [began];
@@ -265,8 +279,9 @@ class Session {
     let saved = savedBefore;
     let state: HostTensors = {};
     const save = async (): Promise<void> => {
-      state = await runner.readState();
-      await writeCheckpoint(folder, encoder, { step: done, seed, state });
+      // A checkpoint is not on the disk before the lines of its steps are.
+      [state] = await Promise.all([runner.readState(), log.sync()]);
+      await writeCheckpoint(folder, encoder, { step: done, seed, state }, this.#guard);
       saved = done;
       this.#callbacks.onCheckpoint?.(done);
     };
@@ -299,6 +314,7 @@ class Session {
           dataWaitSeconds: round(waited / 1000, 6),
           seconds: round(secondsBefore + (now - began) / 1000, 3),
         };
+        this.#lock!.assertHeld(1000);
         log.append(metrics);
         this.#callbacks.onStep?.(metrics);
         // Before a checkpoint, which shall not hold what a changed step should have computed otherwise.
