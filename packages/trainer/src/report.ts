@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { DatasetFingerprint } from "@lejepa/data";
 import type { TrainConfig } from "./config.js";
 import {
   accuracyChart,
@@ -10,8 +11,10 @@ import {
   type Scatter,
 } from "./charts.js";
 import { replaceFile } from "./durable-file.js";
+import type { LejepaStep } from "./lejepa-step.js";
 import type { StepMetrics } from "./metrics-log.js";
 import type { TrainResult } from "./result.js";
+import type { RunRecord } from "./run-record.js";
 
 /** Test embeddings on their two principal components, before and after training. */
 export interface EmbeddingPicture {
@@ -26,6 +29,9 @@ export interface EmbeddingPicture {
 /** What a report shows. */
 export interface ReportContent {
   readonly config: TrainConfig;
+  readonly record: RunRecord;
+  /** Numbers that were trained. */
+  readonly parameterCounts: LejepaStep["parameterCounts"];
   readonly metrics: readonly StepMetrics[];
   readonly result: TrainResult;
   readonly picture: EmbeddingPicture | undefined;
@@ -37,7 +43,8 @@ export async function writeReport(run: string, content: ReportContent): Promise<
 }
 
 /** The report as one page that asks nothing of the network. */
-export function reportHtml({ config, metrics, result, picture }: ReportContent): string {
+export function reportHtml(content: ReportContent): string {
+  const { config, metrics, result, picture } = content;
   const title = `${config.encoder} on ${config.source}`;
   return `<!doctype html>
 <html lang="en">
@@ -54,7 +61,7 @@ export function reportHtml({ config, metrics, result, picture }: ReportContent):
 <h1>${escape(title)}</h1>
 <p class="lead">${escape(leadOf(result, metrics))}</p>
 </header>
-${summary(config, metrics, result)}
+${summary(content)}
 ${result.probes === null ? "" : accuracies(result.probes)}
 ${metrics.length === 0 ? "" : curves(metrics)}
 ${picture === undefined ? "" : pictureSection(picture)}
@@ -77,13 +84,28 @@ function leadOf({ status, steps, probes }: TrainResult, metrics: readonly StepMe
   return last === undefined ? done : `${done} The last loss was ${last.loss.toPrecision(4)}.`;
 }
 
-function summary(
-  config: TrainConfig,
-  metrics: readonly StepMetrics[],
-  { phases, dataWaitSeconds, seconds, engineDescription, resumedFrom }: TrainResult,
-): string {
+function summary({ config, record, parameterCounts, metrics, result }: ReportContent): string {
+  const { phases, dataWaitSeconds, seconds, engineDescription, resumedFrom, steps } = result;
   const last = metrics.at(-1);
   const rows: [string, string][] = [
+    ...(record.begun === undefined
+      ? []
+      : [["Begun", `${record.begun.slice(0, 16).replace("T", " ")} UTC`] as [string, string]]),
+    ["Seed", String(config.seed)],
+    ["Encoder", `${count(parameterCounts.encoder)} parameters`],
+    ["Projector", `${count(parameterCounts.projector)} parameters`],
+    ["Steps", steps === config.steps ? count(steps) : `${count(steps)} of ${count(config.steps)}`],
+    ...record.extensions.map(({ fromStep, from, to }): [string, string] => [
+      "… extended",
+      `${count(from)} to ${count(to)}, at step ${count(fromStep)}`,
+    ]),
+    ...record.data.flatMap(({ fromStep, train, test }): [string, string][] => {
+      const since = fromStep === 0 ? "" : ` from step ${count(fromStep)}`;
+      return [
+        [`Images${since}`, dataText(train)],
+        ...(test === undefined ? [] : [[`… to test`, dataText(test)] as [string, string]]),
+      ];
+    }),
     ["Each step", `${config.batchSize} images × ${config.views} views`],
     ["Engine", engineDescription],
     ...(last === undefined
@@ -115,6 +137,12 @@ function summary(
     ([name, value]) => `<div><dt>${escape(name)}</dt><dd>${escape(value)}</dd></div>`,
   );
   return `<section><h2>Summary</h2><dl class="facts">${cells.join("")}</dl></section>`;
+}
+
+/** Count, size and the beginning of the fingerprint. */
+function dataText({ count: images, size, channels, hash }: DatasetFingerprint): string {
+  const shape = `${size.replaceAll(" x ", "×").replaceAll(" to ", "–")}×${channels}`;
+  return `${count(images)} of ${shape} · ${hash.slice(0, 8)}`;
 }
 
 function accuracies(probes: NonNullable<TrainResult["probes"]>): string {
