@@ -6,6 +6,8 @@ const wrongUsage = new Set([
   "unknown-encoder",
   "unknown-engine",
   "config-differs",
+  "data-differs",
+  "passed-in-code",
   "invalid-config",
   "invalid-option",
   "run-exists",

@@ -40,12 +40,13 @@ export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } 
         if (phase === "load") say("Opening the images");
         if (phase === "compile") say("Compiling the step");
       },
-      onStart({ config, run, engineDescription, resumedFrom }) {
+      onStart({ config, run, engineDescription, resumedFrom, notes }) {
         const from = resumedFrom === null ? "" : `, from step ${resumedFrom}`;
         say(
           `Training ${config.encoder}: ${counted(config.steps, "step")} of ${counted(config.batchSize, "image")} x ${counted(config.views, "view")}${from}\n` +
             `  on ${engineDescription}\n  into ${run}`,
         );
+        for (const note of notes) say(`  ${note}`);
         current = bar(
           "{bar} {value}/{total} | prediction {prediction} | sigreg {sigreg} | {rate} images/s | {eta_formatted} left",
         );
