@@ -58,7 +58,8 @@ test("text from outside is shown, not interpreted", () => {
 
 test("a long run is drawn with about a thousand points, a term of zero is left out", () => {
   const html = reportHtml({ ...about, metrics, result, picture: undefined });
-  const paths = [...html.matchAll(/<path d="(M[^"]+)" stroke="(#[0-9a-f]{6})"/g)];
+  const wide = html.slice(html.indexOf('<div class="wide">'), html.indexOf('<div class="narrow">'));
+  const paths = [...wide.matchAll(/<path d="(M[^"]+)" stroke="(#[0-9a-f]{6})"/g)];
   // Faint and strong lines of the total and of SIGReg, none of the prediction.
   expect(paths.map((path) => path[2]).sort()).toEqual(["#3ca951", "#3ca951", "#4269d0", "#4269d0"]);
   expect(paths[0]![1]!.split("L").length).toBe(1000);

@@ -8,6 +8,7 @@ import {
   lossChart,
   lossLegend,
   scatterChart,
+  type ChartWidth,
   type Scatter,
 } from "./charts.js";
 import { replaceFile } from "./durable-file.js";
@@ -151,16 +152,24 @@ function accuracies(probes: NonNullable<TrainResult["probes"]>): string {
   return `<section><h2>Accuracy of the frozen features</h2>
 <table><thead><tr><th scope="col">Probe</th><th scope="col">Untrained encoder</th><th scope="col">Trained encoder</th></tr></thead>
 <tbody>${row("Linear (logistic regression)", "linear")}${row("Weighted kNN", "knn")}</tbody></table>
-<figure>${accuracyChart(probes)}</figure>
+${figure((width) => accuracyChart(probes, width))}
 <p class="note">Share of the test images. Training saw no labels; only the probes did.</p></section>`;
 }
 
 function curves(metrics: readonly StepMetrics[]): string {
   return `<section><h2>Loss</h2>
 ${legend(lossLegend)}
-<figure>${lossChart(metrics)}</figure>
+${figure((width) => lossChart(metrics, width))}
 <p class="note">Faint: single steps. Strong: running mean. Total = the combination that is minimised.</p>
-<figure>${learningRateChart(metrics)}</figure></section>`;
+${figure((width) => learningRateChart(metrics, width))}</section>`;
+}
+
+/** A chart as it is drawn for a screen and for a phone, of which the page shows one. */
+function figure(draw: (drawnFor: ChartWidth) => string): string {
+  const drawings = (["wide", "narrow"] as const).map(
+    (width) => `<div class="${width}">${draw(width)}</div>`,
+  );
+  return `<figure>${drawings.join("")}</figure>`;
 }
 
 function pictureSection({ untrained, trained, classes: names }: EmbeddingPicture): string {
@@ -238,7 +247,14 @@ figure { margin: 8px 0; }
 figcaption { font-weight: 600; margin-bottom: 2px; }
 figcaption .note { display: block; margin: 0 0 4px; font-weight: 400; }
 svg.chart { display: block; width: 100%; height: auto; overflow: visible; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 16px; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr)); gap: 16px; }
+.pair figure { max-width: 480px; }
+.narrow { display: none; max-width: 480px; }
+@media (max-width: 720px) {
+  main { padding: 24px 16px 48px; }
+  .wide { display: none; }
+  .narrow { display: block; }
+}
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; list-style: none; margin: 0 0 8px; padding: 0; font-size: 13px; }
 .legend span { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; vertical-align: -1px; }
 summary { cursor: pointer; margin-top: 40px; color: var(--quiet); }
