@@ -6,6 +6,8 @@ const wrongUsage = new Set([
   "bad-library",
   "bad-option",
   "config-differs",
+  "data-differs",
+  "passed-in-code",
   "invalid-config",
   "invalid-option",
   "invalid-views",

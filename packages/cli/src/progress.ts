@@ -83,12 +83,13 @@ export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } 
         if (phase === "load") say("Opening the images");
         if (phase === "compile") say("Compiling the step");
       },
-      onStart({ config, run, engineDescription, resumedFrom }) {
+      onStart({ config, run, engineDescription, resumedFrom, notes }) {
         const from = resumedFrom === null ? "" : `, from step ${resumedFrom}`;
         say(
           `Training ${config.encoder}: ${counted(config.steps, "step")} of ${counted(config.batchSize, "image")} x ${counted(config.views, "view")}${from}\n` +
             `  on ${engineDescription}\n  into ${run}`,
         );
+        for (const note of notes) say(`  ${note}`);
         current = startBar(config.steps, "", resumedFrom ?? 0);
       },
       onStep({ step, prediction, sigreg, imagesPerSecond }) {

@@ -11,11 +11,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { train } from "@lejepa/trainer";
 import { parse } from "npyjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { namedBackends } from "../../../tools/backend-names.mjs";
 import { needs } from "../../../tools/backends.js";
 import { brokenTensorFlow } from "../../../tools/broken-tensorflow.js";
+import { linearEncoder } from "../../trainer/test/own-encoder.js";
+import { stripes } from "../../trainer/test/toy-dataset.js";
 import { writeIdxFolder } from "./idx-folder.js";
 import { outcome, start as startCommand, type Outcome } from "./lejepa.js";
 
@@ -69,6 +72,11 @@ describe("wrong usage is told in one line with exit code 2", () => {
     { args: ["doctor", "now"], says: "See lejepa doctor --help" },
     { args: ["train"], says: "source" },
     { args: ["train", "mnits", "--run", run], says: "mnist" },
+    { args: ["train", "photos", "--run", run], says: "Known: mnist." },
+    { args: ["train", "photos", "--run", run], says: "datasets: { train, test }" },
+    { args: ["train", "mnist", "--run", run, "--extend", "--steps", "9"], says: "--resume" },
+    { args: ["train", "mnist", "--run", run, "--allow-other-data"], says: "--resume" },
+    { args: ["train", "mnist", "--run", run, "--resume", "--extend"], says: "--epochs" },
     { args: ["train", "mnist", "--run", run, "--encoder", "conv_mnits"], says: "conv_mnist" },
     { args: ["train", "mnist", "--steps", "0"], says: "--steps" },
     { args: ["train", "mnist", "--steps", "many"], says: "--steps" },
@@ -441,6 +449,115 @@ test.for(["onnx", "tensorflow"] as const)(
       ).toBe(true);
   },
 );
+
+describe("a run that was begun with 60 steps on 64 images", () => {
+  const [folder, moved, other] = ["begun-idx", "moved-idx", "other-begun-idx"].map((name) =>
+    join(scratch, name),
+  ) as [string, string, string];
+  const run = join(scratch, "begun");
+  const resume = (...args: string[]): Promise<Outcome> =>
+    lejepa("train", "mnist", "--run", run, "--resume", ...args);
+  const learningRates = (): number[] =>
+    readFileSync(join(run, "metrics.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { lr: number }).lr);
+  beforeAll(async () => {
+    writeIdxFolder(folder, { train: 64, test: 10 });
+    writeIdxFolder(moved, { train: 64, test: 10 });
+    writeIdxFolder(other, { train: 40, test: 10 });
+    const args = ["--folder", folder, "--run", run, "--steps", "60", ...small];
+    expect((await lejepa("train", "mnist", ...args)).code).toBe(0);
+  });
+
+  test.each([
+    [["--steps", "80"], /a run of 60 steps, and 80 steps; .*--extend.*leave steps out/],
+    [["--epochs", "2"], /of 60 steps, and 2 epochs of 64 images are 16 steps: .*leave epochs out/],
+    [["--epochs", "9"], /9 epochs of 64 images are 72 steps; .*--extend/],
+    [["--extend", "--steps", "59"], /and 59 steps: a run cannot become shorter/],
+    [["--folder", other], /other images .*: 40 images instead of 64; .*--allow-other-data/],
+  ])("is not resumed with %j, in one line and with exit code 2", async (flags, says) => {
+    const before = readFileSync(join(run, "config.json"));
+    const { code, stderr } = await resume(...flags);
+    expect(lastLine(stderr)).toMatch(/^lejepa: /);
+    expect(lastLine(stderr)).toMatch(says);
+    expect(code).toBe(2);
+    expect(readFileSync(join(run, "config.json")).equals(before)).toBe(true);
+  });
+
+  test("is extended from its end, then goes on with other data where that is allowed", async () => {
+    const peak = learningRates()[6];
+    const { code, stdout, stderr } = await resume(
+      ...["--folder", moved, "--extend", "--steps", "80", "--json"],
+    );
+    expect(stderr).toMatch(/extended from 60 to 80 steps; its learning rate goes on at/);
+    expect(code).toBe(0);
+    expect(JSON.parse(lastLine(stdout))).toMatchObject({ steps: 80, resumedFrom: 60 });
+    const rates = learningRates();
+    // Half a cosine over the 74 steps after the warm-up of 6.
+    expect(rates[60]! / peak!).toBeCloseTo(
+      1e-3 + (0.999 * (1 + Math.cos((Math.PI * 54) / 74))) / 2,
+      9,
+    );
+    expect(rates[60]).toBeGreaterThan(rates[59]!);
+
+    const more = ["--extend", "--steps", "82", "--folder", other];
+    expect((await resume(...more)).code).toBe(2);
+    const allowed = await resume(...more, "--allow-other-data");
+    expect(allowed.stderr).toMatch(/From step 80 on the run is trained on other images: 40 images/);
+    expect(allowed.code).toBe(0);
+    const { record } = JSON.parse(readFileSync(join(run, "config.json"), "utf8")) as {
+      record: object;
+    };
+    expect(record).toMatchObject({
+      data: [
+        { fromStep: 0, train: { count: 64 } },
+        { fromStep: 80, train: { count: 40 } },
+      ],
+      extensions: [
+        { fromStep: 60, from: 60, to: 80 },
+        { fromStep: 80, from: 80, to: 82 },
+      ],
+    });
+    // Others may be looked at all the same.
+    const evaluated = await lejepa(
+      "embed",
+      run,
+      ...["--dataset", "mnist", "--folder", moved],
+      ...["--out", "x.npy"],
+    );
+    expect(evaluated.code).toBe(0);
+  });
+});
+
+test("a run with parts that were passed in code says which, whatever the command", async () => {
+  const run = join(scratch, "own-parts");
+  const encoder = linearEncoder();
+  const settings = {
+    preset: "mnist",
+    steps: 2,
+    batchSize: 8,
+    workers: 0,
+    engine: "eager",
+  } as const;
+  await train({ source: "stripes", ...settings }, { run, encoder, datasets: { train: stripes() } });
+  for (const [args, lacks] of [
+    [["eval", run, "--dataset", "mnist"], 'the encoder "linear"'],
+    [["embed", run, "--dataset", "mnist", "--out", "never.npy"], 'the encoder "linear"'],
+    [["graph", run], 'the encoder "linear"'],
+    [
+      ["train", "stripes", "--run", run, "--resume"],
+      'the encoder "linear" and the images "stripes"',
+    ],
+  ] as const) {
+    const { code, stdout, stderr } = await lejepa(...args);
+    expect(lastLine(stderr)).toMatch(/^lejepa: /);
+    expect(lastLine(stderr)).toContain(`${lacks} passed in code`);
+    expect(stdout).toBe("");
+    expect(code).toBe(2);
+  }
+  expect(existsSync(join(scratch, "never.npy"))).toBe(false);
+});
 
 describe("a folder of IDX files", () => {
   const [folder, other, run] = ["idx", "other-idx", "from-folder"].map((name) =>

@@ -43,6 +43,7 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
     name,
     length,
     ...(classes && { classes }),
+    inMemory: true,
     reopen: {
       // The package's entry keeps its name in a build, where this module is part of another file.
       module: new URL(

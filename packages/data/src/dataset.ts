@@ -20,6 +20,12 @@ export interface Dataset {
   readonly length: number;
   /** Names of the classes: label k is `classes[k]`. */
   readonly classes?: readonly string[];
+  /** What each item is called, where items have names: the path of a file within its folder, say.
+   *  Never shown; a fingerprint is of them too. */
+  readonly ids?: readonly string[];
+  /** Whether reading all items costs no more than reading memory: a fingerprint is then of all of
+   *  them instead of a sample. */
+  readonly inMemory?: boolean;
   /** How a worker thread opens the same dataset. */
   readonly reopen?: DatasetSource;
   /** The item at 0 <= index < length; the same one each time. All images have the same number of
@@ -70,28 +76,47 @@ export async function reopenDataset(
 /** One item, checked. Rejects with `item-failed` when reading it throws and with `invalid-sample`
  *  when what comes is not an image of 1 or 3 channels with an optional label. */
 export async function readItem(dataset: Dataset, index: number): Promise<Sample> {
-  let sample: Sample;
-  try {
-    sample = await dataset.item(index);
-  } catch (cause) {
-    throw new LejepaError(
+  return itemNowOrLater(dataset, index);
+}
+
+/** The same at once, where the dataset gives its items at once: of many, promises take longer than
+ *  items. Throws what {@link readItem} rejects with. */
+export function itemNowOrLater(dataset: Dataset, index: number): Sample | Promise<Sample> {
+  const failed = (cause: unknown): LejepaError =>
+    new LejepaError(
       "item-failed",
       `dataset "${dataset.name}": item ${index} could not be read: ${messageOf(cause)}. Repair it or leave it out of the dataset.`,
       { cause, index },
     );
+  let sample: Sample | Promise<Sample>;
+  try {
+    sample = dataset.item(index);
+  } catch (cause) {
+    throw failed(cause);
   }
+  if (typeof (sample as Partial<Promise<Sample>> | undefined)?.then !== "function")
+    return checkedSample(dataset, index, sample as Sample);
+  return Promise.resolve(sample).then(
+    (read) => checkedSample(dataset, index, read),
+    (cause: unknown) => {
+      throw failed(cause);
+    },
+  );
+}
+
+function checkedSample({ name }: Dataset, index: number, sample: Sample): Sample {
   const fault = imageFault(sample?.image);
   if (fault !== undefined)
     throw new LejepaError(
       "invalid-sample",
-      `dataset "${dataset.name}": the image of item ${index} ${fault}. Return { image: { height, width, channels, data } } from item().`,
+      `dataset "${name}": the image of item ${index} ${fault}. Return { image: { height, width, channels, data } } from item().`,
       { index },
     );
   const { label } = sample;
   if (label !== undefined && !(Number.isInteger(label) && label >= 0 && label < 2 ** 31))
     throw new LejepaError(
       "invalid-sample",
-      `dataset "${dataset.name}": the label of item ${index} is ${String(label)}. Use an integer >= 0, or leave labels out.`,
+      `dataset "${name}": the label of item ${index} is ${String(label)}. Use an integer >= 0, or leave labels out.`,
       { index },
     );
   return sample;

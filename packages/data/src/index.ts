@@ -2,6 +2,7 @@ export { arrayDataset, type ArrayDatasetOptions } from "./array-dataset.js";
 export type { Dataset, DatasetSource, Sample } from "./dataset.js";
 export { LejepaError, type DataErrorCode, type ErrorPlace } from "./error.js";
 export type { Interval } from "./fields.js";
+export { fingerprintDifferences, fingerprintOf, type DatasetFingerprint } from "./fingerprint.js";
 export { readIdx, type IdxArray } from "./idx.js";
 export type { FloatImage, Image } from "./image.js";
 export { createLoader, type Batch, type Loader, type LoaderOptions } from "./loader.js";

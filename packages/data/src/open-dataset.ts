@@ -8,14 +8,14 @@ const datasets: Readonly<Record<string, (options: SplitOptions) => Promise<Datas
 /** The names that `openDataset` knows. */
 export const datasetNames = (): readonly string[] => Object.keys(datasets);
 
-/** Opens a dataset by name. Throws `unknown-dataset`, with the nearest known name, and what opening
- *  that dataset throws. */
+/** Opens a dataset by name. Throws `unknown-dataset`, with the nearest known name and the way in for
+ *  images of one's own, and what opening that dataset throws. */
 export async function openDataset(name: string, options: SplitOptions): Promise<Dataset> {
   const open = Object.hasOwn(datasets, name) ? datasets[name] : undefined;
   if (open === undefined)
     throw new LejepaError(
       "unknown-dataset",
-      `there is no dataset "${name}". ${suggestName(name, datasetNames())}`,
+      `there is no dataset "${name}". ${suggestName(name, datasetNames())} Images of your own go in as a Dataset, in code: arrayDataset makes one of arrays, and any object with name, length and item(index) is one.`,
     );
   return await open(options);
 }

@@ -19,13 +19,23 @@ const terms = [
   { key: "sigreg", title: "SIGReg", colour: "#3ca951" },
 ] as const;
 
-const stepAxis = (metrics: readonly StepMetrics[]): Plot.ScaleOptions => ({
+/** What a chart is drawn for. A page scales its drawings, text included: one for a screen has ticks of half the size on a
+ *  phone. */
+export type ChartWidth = "wide" | "narrow";
+
+/** Width of a drawing in pixels, at which its text is of 12; ticks along the steps; rows that its lines are of. */
+const widths = {
+  wide: { width: 760, ticks: 10, rows: 1000 },
+  narrow: { width: 340, ticks: 4, rows: 340 },
+} as const satisfies Record<ChartWidth, object>;
+
+const stepAxis = (metrics: readonly StepMetrics[], most: number): Plot.ScaleOptions => ({
   label: "step",
   labelAnchor: "center",
   labelArrow: "none",
   labelOffset: 36,
   // No ticks between two steps.
-  ticks: Math.max(1, Math.min(10, metrics.length - 1)),
+  ticks: Math.max(1, Math.min(most, metrics.length - 1)),
 });
 const component = { labelAnchor: "center", labelArrow: "none", labelOffset: 40, ticks: 5 } as const;
 
@@ -33,8 +43,9 @@ const component = { labelAnchor: "center", labelArrow: "none", labelOffset: 40, 
 export const lossLegend: readonly { title: string; colour: string }[] = terms;
 
 /** Loss and its two terms against the step, on a logarithmic scale: every step faint, their running mean on top. */
-export function lossChart(metrics: readonly StepMetrics[]): string {
-  const steps = thinned(metrics);
+export function lossChart(metrics: readonly StepMetrics[], drawnFor: ChartWidth): string {
+  const { width, ticks, rows: most } = widths[drawnFor];
+  const steps = thinned(metrics, most);
   const rows = steps.flatMap((row) =>
     // A term of zero has no place on a logarithmic axis.
     terms
@@ -43,11 +54,11 @@ export function lossChart(metrics: readonly StepMetrics[]): string {
   );
   const window = Math.max(1, Math.round(steps.length / 40));
   return svg({
-    width: 760,
-    height: 320,
+    width,
+    height: drawnFor === "wide" ? 320 : 260,
     marginLeft: 56,
     marginBottom: 40,
-    x: stepAxis(metrics),
+    x: stepAxis(metrics, ticks),
     y: { type: "log", label: "value (log scale)", grid: true, ticks: 6, tickFormat: ".3~g" },
     color: { domain: terms.map(({ title }) => title), range: terms.map(({ colour }) => colour) },
     marks: [
@@ -71,23 +82,24 @@ export function lossChart(metrics: readonly StepMetrics[]): string {
 }
 
 /** Learning rate against the step. */
-export function learningRateChart(metrics: readonly StepMetrics[]): string {
+export function learningRateChart(metrics: readonly StepMetrics[], drawnFor: ChartWidth): string {
+  const { width, ticks, rows } = widths[drawnFor];
   return svg({
-    width: 760,
+    width,
     height: 150,
     marginLeft: 56,
     marginBottom: 40,
-    x: stepAxis(metrics),
+    x: stepAxis(metrics, ticks),
     y: { label: "learning rate", grid: true, ticks: 3, tickFormat: String, zero: true },
-    marks: [Plot.line(thinned(metrics), { x: "step", y: "lr", stroke: "currentColor" })],
+    marks: [Plot.line(thinned(metrics, rows), { x: "step", y: "lr", stroke: "currentColor" })],
   });
 }
 
 /** Accuracies of the untrained and the trained encoder as bars. */
-export function accuracyChart(probes: {
-  untrained: ProbeAccuracies;
-  trained: ProbeAccuracies;
-}): string {
+export function accuracyChart(
+  probes: { untrained: ProbeAccuracies; trained: ProbeAccuracies },
+  drawnFor: ChartWidth,
+): string {
   const rows = (["linear", "knn"] as const).flatMap((probe) =>
     (["untrained", "trained"] as const).map((encoder) => ({
       name: `${probe === "linear" ? "linear" : "kNN"}, ${encoder}`,
@@ -96,10 +108,10 @@ export function accuracyChart(probes: {
     })),
   );
   return svg({
-    width: 760,
+    width: widths[drawnFor].width,
     height: 160,
     marginLeft: 120,
-    marginRight: 60,
+    marginRight: drawnFor === "wide" ? 60 : 44,
     marginBottom: 40,
     x: {
       label: "test accuracy, %",
@@ -108,6 +120,7 @@ export function accuracyChart(probes: {
       labelOffset: 36,
       domain: [0, 100],
       grid: true,
+      ticks: drawnFor === "wide" ? 10 : 4,
     },
     y: { label: null, domain: rows.map(({ name }) => name), tickSize: 0, padding: 0.25 },
     color: { domain: ["untrained", "trained"], range: ["#9498a0", "#4269d0"] },
@@ -165,13 +178,14 @@ export function scatterChart(
     );
   const domain = reach > 0 ? [-reach, reach] : [-1, 1];
   return svg({
-    width: 380,
-    height: 380,
+    width: widths.narrow.width,
+    height: widths.narrow.width,
     margin: 8,
-    marginLeft: 48,
+    marginLeft: 60,
     marginBottom: 48,
     x: { ...component, domain, label: "first component" },
-    y: { ...component, domain, label: "second component" },
+    // Beside ticks such as -0.25.
+    y: { ...component, domain, label: "second component", labelOffset: 56 },
     color: {
       type: "ordinal",
       domain: Array.from(classes),
@@ -189,9 +203,9 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
-/** At most about a thousand rows; of each group, the mean of the losses at its last step. */
-function thinned(metrics: readonly StepMetrics[]): StepMetrics[] {
-  const size = Math.ceil(metrics.length / 1000);
+/** At most about so many rows; of each group, the mean of the losses at its last step. */
+function thinned(metrics: readonly StepMetrics[], most: number): StepMetrics[] {
+  const size = Math.ceil(metrics.length / most);
   if (size <= 1) return [...metrics];
   return Array.from({ length: Math.ceil(metrics.length / size) }, (_, i) => {
     const group = metrics.slice(i * size, (i + 1) * size);

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { checkConfig, completeConfig, type TrainConfig } from "./config.js";
+import { checkConfig, completeConfig, resumedConfig, type TrainConfig } from "./config.js";
+import { mnistPreset } from "./presets/mnist.js";
+import { presetOf } from "./presets/preset-of.js";
 
 const defaults: Omit<TrainConfig, "source"> = {
   encoder: "conv_mnist",
@@ -33,12 +35,116 @@ const defaults: Omit<TrainConfig, "source"> = {
 };
 
 test("what is not given comes from the defaults", () => {
-  const config = completeConfig({ source: "mnist", steps: 7, seed: undefined }, defaults, 60_000);
-  expect(config).toEqual({ ...defaults, source: "mnist", steps: 7 });
+  const config = completeConfig({ source: "mnist", steps: 700, seed: undefined }, defaults, 60_000);
+  expect(config).toEqual({ ...defaults, source: "mnist", steps: 700 });
 });
 
 test("epochs count whole batches of the train set", () => {
   expect(completeConfig({ source: "mnist", epochs: 2 }, defaults, 60_000).steps).toBe(2 * 937);
+});
+
+test.each([
+  [1020, 50],
+  [500, 50],
+  [499, 49],
+  [10, 1],
+  [9, 0],
+])("the warm-up of %i steps is %i: the preset's, but at most a tenth", (steps, warmupSteps) => {
+  const config = completeConfig({ source: "mnist", steps }, mnistPreset, 60_000);
+  expect(config.warmupSteps).toBe(warmupSteps);
+});
+
+test("epochs shorten the warm-up like steps, and a warm-up that is given is taken", () => {
+  const config = (input: object) =>
+    completeConfig({ source: "mnist", epochs: 1, ...input }, mnistPreset, 640);
+  expect(config({})).toMatchObject({ steps: 10, warmupSteps: 1 });
+  expect(config({ warmupSteps: 8 })).toMatchObject({ steps: 10, warmupSteps: 8 });
+});
+
+test("a source without a preset has no defaults that depend on its images, and they are named at once", () => {
+  const complete = (input: object): unknown =>
+    completeConfig({ source: "photos", ...input }, presetOf("photos", undefined), 100);
+  expect(() => complete({ channels: 3 })).toThrow(
+    expect.objectContaining({
+      code: "invalid-config",
+      message: expect.stringContaining(
+        'the source "photos" has no preset, so encoder, imageSize, projector, steps (or epochs), batchSize, views, augmentation, learningRate have no default',
+      ) as string,
+    }),
+  );
+  const rest = {
+    encoder: "resnet18",
+    imageSize: 32,
+    channels: 3,
+    projector: { hidden: [64], outputDim: 16 },
+    batchSize: 10,
+    views: 2,
+    augmentation: [{ name: "horizontal-flip" }],
+  };
+  expect(() => complete({ ...rest, epochs: 2 })).toThrow(
+    /so learningRate has no default; give it,/,
+  );
+  expect(complete({ ...rest, epochs: 2, learningRate: 1e-3 })).toMatchObject({
+    ...rest,
+    steps: 20,
+    warmupSteps: 2,
+    learningRate: 1e-3,
+    // Of the method.
+    lambda: 0.05,
+    slices: 256,
+    points: 17,
+    engine: "auto",
+  });
+});
+
+test("another source takes the settings of mnist when they are asked for by name", () => {
+  const input = { source: "drawings", preset: "mnist" } as const;
+  const config = completeConfig(input, presetOf(input.source, input.preset), 60_000);
+  expect(config).toEqual({ ...mnistPreset, source: "drawings" });
+  expect(() => presetOf("drawings", "mnits")).toThrow(
+    expect.objectContaining({ code: "invalid-config" }),
+  );
+  expect(() => presetOf("drawings", "mnits")).toThrow(/preset should be one of mnist, got "mnits"/);
+});
+
+const begun: TrainConfig = { ...defaults, source: "mnist", steps: 60, warmupSteps: 50 };
+const resume = (input: object, extend = false, trainImages = 1280): TrainConfig =>
+  resumedConfig("runs/a", begun, { source: "mnist", ...input }, { trainImages, extend });
+
+test("a run is resumed with its own settings, warm-up included, and with those that may change", () => {
+  expect(resume({})).toEqual(begun);
+  expect(resume({ steps: 60, workers: 3, folder: "/moved" })).toEqual({
+    ...begun,
+    workers: 3,
+    folder: "/moved",
+  });
+  // 3 epochs of 20 batches.
+  expect(resume({ epochs: 3 })).toEqual(begun);
+});
+
+test.each([
+  [{ steps: 80 }, /a run of 60 steps, and 80 steps; to train longer, extend .*leave steps out/],
+  [{ steps: 40 }, /and 40 steps: a run cannot become shorter, as .* step 60; leave steps out/],
+  [
+    { epochs: 2 },
+    /a run of 60 steps, and 2 epochs of 1280 images are 40 steps: a run cannot become shorter.*leave epochs out/,
+  ],
+  [{ epochs: 4 }, /4 epochs of 1280 images are 80 steps; to train longer, .*leave epochs out/],
+  [{ epochs: 1 }, /1 epoch of 1280 images are 20 steps/],
+])("other steps are refused in the words that were typed: %j", (input, says) => {
+  expect(() => resume(input)).toThrow(expect.objectContaining({ code: "config-differs" }));
+  expect(() => resume(input)).toThrow(says);
+  const typed = "steps" in input ? "epoch" : "leave steps";
+  expect(() => resume(input)).not.toThrow(new RegExp(typed));
+});
+
+test("with extend the steps may become more, not fewer, and the warm-up stays", () => {
+  expect(resume({ steps: 80 }, true)).toEqual({ ...begun, steps: 80 });
+  expect(resume({ epochs: 4 }, true)).toEqual({ ...begun, steps: 80 });
+  // As when the command is repeated after a crash.
+  expect(resume({ steps: 60 }, true)).toEqual(begun);
+  expect(() => resume({ steps: 59 }, true)).toThrow(/cannot become shorter/);
+  expect(() => resume({}, true)).toThrow(/say how long it shall be: give steps or epochs/);
 });
 
 test("a batch larger than the train set is refused", () => {

@@ -3,6 +3,8 @@ import { LejepaError } from "@lejepa/ops";
 import { checkViewSpec, type TransformSpec, type ViewSpec } from "@lejepa/data";
 import { eppsPulley, type EppsPulleyOptions } from "@lejepa/sigreg";
 import { z } from "zod";
+import { methodDefaults } from "./presets/method-defaults.js";
+import { presetNames, type PresetName } from "./presets/preset-of.js";
 
 /** Everything that decides what a run computes, and how. Stored as `config.json` in its folder. */
 export interface TrainConfig {
@@ -10,7 +12,7 @@ export interface TrainConfig {
   readonly source: string;
   /** Folder with the dataset's files, absolute; left out, the installed data package. */
   readonly folder?: string | undefined;
-  /** Name of the encoder, as `createEncoder` knows it. */
+  /** Name of the encoder, as `createEncoder` knows it; only a label when the encoder is passed to `train`. */
   readonly encoder: string;
   /** Side of the square images that the encoder sees, pixels. */
   readonly imageSize: number;
@@ -44,7 +46,7 @@ export interface TrainConfig {
   readonly rule?: "half-range" | "full-range" | undefined;
   /** Highest learning rate. */
   readonly learningRate: number;
-  /** Steps of linear rise. */
+  /** Steps of linear rise. Left out, the preset's, but at most a tenth of the steps. */
   readonly warmupSteps: number;
   /** Share of the highest learning rate that the cosine ends at. */
   readonly finalFraction: number;
@@ -71,11 +73,18 @@ export interface TrainConfig {
   readonly probe: boolean;
 }
 
-/** A config to be completed: everything but `source` has a default, that of the source's preset if it has one.
- *  `epochs` may stand instead of `steps`: whole passes over the train images. */
+/** A config to be completed. Of a source with a preset (mnist) everything has a default. Of any other one, what depends
+ *  on the images has none: encoder, imageSize and channels (an encoder that is passed to `train` brings these three),
+ *  projector, steps, batchSize, views, augmentation and learningRate. */
 export type TrainConfigInput = { readonly source: string } & {
   readonly [Key in Exclude<keyof TrainConfig, "source">]?: TrainConfig[Key] | undefined;
-} & { readonly epochs?: number | undefined };
+} & {
+  /** Instead of `steps`: whole passes over the train images. */
+  readonly epochs?: number | undefined;
+  /** Takes the settings found for another source: "mnist" suits small grey drawings of one's own. Of a run that is
+   *  resumed the stored settings count. */
+  readonly preset?: PresetName | undefined;
+};
 
 const whole = (least: number) => {
   const error = `a whole number of at least ${least}`;
@@ -136,27 +145,128 @@ const fields = {
 };
 
 const stored = Object.keys(fields);
+/** Settings that only presets have a default for. */
+const required = stored.filter(
+  (key) => !(key in methodDefaults) && key !== "source" && key !== "folder",
+);
 const complete: z.ZodType<TrainConfig> = z.strictObject(fields, {
   error: `an object with the keys ${stored.join(", ")}`,
 });
 
-/** Fills in the defaults and checks every value.
+/** Fills in the defaults of a new run and checks every value.
+ *  @param defaults see `presetOf`
  *  @param trainImages images in the train set, which `epochs` counts in and a batch is drawn from
- *  @throws LejepaError "invalid-config" that names the key and its allowed values */
+ *  @throws LejepaError "invalid-config" that names the key and its allowed values, or all keys that have no default */
 export function completeConfig(
-  { epochs, ...input }: TrainConfigInput,
-  defaults: Omit<TrainConfig, "source">,
+  input: TrainConfigInput,
+  defaults: ConfigDefaults,
   trainImages: number,
 ): TrainConfig {
-  const given = Object.fromEntries(
-    Object.entries(input).filter(([, value]) => value !== undefined),
+  const given = { ...defaults, ...withoutUndefined(input) };
+  const missing = required.filter(
+    (key) => !(key in given) && !(key === "steps" && input.epochs !== undefined),
   );
+  if (missing.length > 0) {
+    const names = missing.map((key) => (key === "steps" ? "steps (or epochs)" : key)).join(", ");
+    const plural = missing.length > 1;
+    throw new LejepaError(
+      "invalid-config",
+      `config: the source ${JSON.stringify(input.source)} has no preset, so ${names} ${plural ? "have" : "has"} no default; give ${plural ? "them" : "it"}, or name a preset whose settings suit the images: ${presetNames.map((name) => `preset: "${name}"`).join(", ")}.`,
+    );
+  }
+  const config = merged(input, defaults, trainImages);
+  // Of a few steps, a warm-up that suits many would be all.
+  const warmupSteps =
+    input.warmupSteps ?? Math.min(config.warmupSteps, Math.floor(config.steps / 10));
+  return { ...config, warmupSteps };
+}
+
+/** Settings that may change when a run is resumed. Where the images lie may: that they are the same is checked by
+ *  themselves. */
+const changeable = new Set([
+  "folder",
+  "engine",
+  "processes",
+  "workers",
+  "checkpointEvery",
+  "retraceEvery",
+  "probe",
+]);
+
+/** The settings that a stored run goes on with: its own, but those given that may change. With `extend` the steps may
+ *  become more.
+ *  @param trainImages as for {@link completeConfig}
+ *  @throws LejepaError "invalid-config"; "config-differs" for a setting that may not change */
+export function resumedConfig(
+  folder: string,
+  stored: TrainConfig,
+  input: TrainConfigInput,
+  { trainImages, extend }: { readonly trainImages: number; readonly extend: boolean },
+): TrainConfig {
+  const { steps, epochs } = input;
+  const typed = epochs === undefined ? "steps" : "epochs";
+  if (extend && steps === undefined && epochs === undefined) {
+    throw new LejepaError(
+      "invalid-config",
+      `config: to extend ${folder}, a run of ${counted(stored.steps, "step")}, say how long it shall be: give steps or epochs.`,
+    );
+  }
+  const config = merged(input, stored, trainImages);
+  for (const [key, value] of Object.entries(config)) {
+    const [was, is] = [stored[key as keyof TrainConfig], value].map((v) => JSON.stringify(v));
+    if (key === "steps" || was === is || changeable.has(key)) continue;
+    throw new LejepaError(
+      "config-differs",
+      `${folder} was begun with ${key} ${was}, not ${is}; leave ${key} out to resume, or start a new run.`,
+    );
+  }
+  const length = `${folder} is a run of ${counted(stored.steps, "step")}, and ${
+    epochs === undefined
+      ? counted(config.steps, "step")
+      : `${counted(epochs, "epoch")} of ${counted(trainImages, "image")} are ${counted(config.steps, "step")}`
+  }`;
+  if (config.steps < stored.steps) {
+    throw new LejepaError(
+      "config-differs",
+      `${length}: a run cannot become shorter, as the learning rates of the steps done were on the way to step ${stored.steps}; leave ${typed} out, or start a new run.`,
+    );
+  }
+  if (config.steps > stored.steps && !extend) {
+    throw new LejepaError(
+      "config-differs",
+      `${length}; to train longer, extend the run (--extend, in code extend: true), or leave ${typed} out.`,
+    );
+  }
+  return config;
+}
+
+const counted = (count: number, thing: string): string =>
+  `${count} ${thing}${count === 1 ? "" : "s"}`;
+
+type ConfigDefaults = Partial<Omit<TrainConfig, "source">>;
+
+const withoutUndefined = (value: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined));
+
+/** The input on top of the defaults, checked, with its epochs as steps. */
+function merged(
+  { epochs, ...input }: TrainConfigInput,
+  defaults: ConfigDefaults,
+  trainImages: number,
+): TrainConfig {
+  if (epochs !== undefined && input.steps !== undefined) {
+    throw new LejepaError("invalid-config", "config: give either steps or epochs, not both.");
+  }
+  const given = withoutUndefined({ ...input, preset: undefined });
   // A range of knots is no default of an integral over the whole line.
   const unused = given["integration"] === "gauss-hermite" ? ["tMax", "rule"] : [];
   const beside = Object.entries(defaults).filter(([key]) => !unused.includes(key));
-  const config = check({ ...Object.fromEntries(beside), ...given }, "config", [
+  // Steps that epochs will replace may have no default.
+  const placeholder = epochs === undefined ? {} : { steps: 1 };
+  const config = check({ ...placeholder, ...Object.fromEntries(beside), ...given }, "config", [
     ...stored,
     "epochs",
+    "preset",
   ]);
   if (config.batchSize > trainImages) {
     throw invalid(
@@ -167,9 +277,6 @@ export function completeConfig(
     );
   }
   if (epochs === undefined) return config;
-  if (input.steps !== undefined) {
-    throw new LejepaError("invalid-config", "config: give either steps or epochs, not both.");
-  }
   if (!(Number.isInteger(epochs) && epochs >= 1)) {
     throw invalid("config", "epochs", "a whole number of at least 1", epochs);
   }

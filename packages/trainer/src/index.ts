@@ -12,9 +12,11 @@ export {
 export type { StepMetrics } from "./metrics-log.js";
 export { claimOutput, type OutputFiles } from "./output-files.js";
 export { mnistPreset } from "./presets/mnist.js";
+export type { PresetName } from "./presets/preset-of.js";
 export { embedRun, labelled } from "./probe-encoder.js";
 export type { PhaseSeconds, ProbeAccuracies, TrainResult } from "./result.js";
-export { openRun, type Run } from "./run-folder.js";
+export { openRun, type OpenRunOptions, type Run } from "./run-folder.js";
+export type { DataRecord, ExtensionRecord, RunRecord } from "./run-record.js";
 export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
 export { warmupCosine, type WarmupCosine } from "./schedule.js";
 export { stepOf } from "./step-of.js";

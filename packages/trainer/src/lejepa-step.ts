@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Encoder, Projector } from "@lejepa/encoders";
+import type { Encoder, ParameterSpec, Projector } from "@lejepa/encoders";
 import type { InputSpec, InputValue, Step } from "@lejepa/engine";
 import {
   allReduceMean,
@@ -61,6 +61,8 @@ export interface LejepaStep {
   /** images [V N, H, W, C] view by view (view v of image n at row v N + n; with a share N counts its own images),
    *  directions [D, M], and the scalars learningRate, correction1 and correction2 of AdamW. */
   readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** Numbers that are trained; buffers, such as running statistics, are none. */
+  readonly parameterCounts: { readonly encoder: number; readonly projector: number };
   /** Parameters and buffers of encoder and projector as they initialise, moments of zero. */
   initialState(seed: number): HostTensors;
   /** The inputs of one step. `images` is passed on, not copied. */
@@ -157,10 +159,14 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
       correction1: { shape: [] },
       correction2: { shape: [] },
     },
+    parameterCounts: {
+      encoder: trainedNumbers(encoder.parameters),
+      projector: trainedNumbers(projector.parameters),
+    },
     initialState: (seed) => {
       const state: Record<string, HostTensor> = { ...encoder.init(seed), ...projector.init(seed) };
       for (const { name, shape } of trained) {
-        const size = shape.reduce((product, length) => product * length, 1);
+        const size = sizeOf(shape);
         state[meanName(name)] = { shape, data: new Float32Array(size) };
         state[squareName(name)] = { shape, data: new Float32Array(size) };
       }
@@ -176,6 +182,12 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
       Object.fromEntries(encoder.parameters.map(({ name }) => [name, state[name]!])),
   };
 }
+
+const sizeOf = (shape: readonly number[]): number =>
+  shape.reduce((product, length) => product * length, 1);
+
+const trainedNumbers = (parameters: readonly ParameterSpec[]): number =>
+  parameters.reduce((sum, { shape, role }) => sum + (role === "buffer" ? 0 : sizeOf(shape)), 0);
 
 function ownImages(size: number, share: BatchShare | undefined): number {
   if (share === undefined) return size;

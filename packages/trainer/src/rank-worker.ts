@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createEngine, joinThreadGroup } from "@lejepa/engine";
 import { imagesOfEach } from "./lejepa-step.js";
-import { encoderOf } from "./run-folder.js";
+import { namedEncoder } from "./run-encoder.js";
 import { stepOf } from "./step-of.js";
 import type { RankCall, RankReply, RankTask } from "./rank-message.js";
 
@@ -16,7 +16,7 @@ const failed = (error: unknown): void => {
 /** Compiles the step, and says what answers calls from then on. */
 async function start(): Promise<(call: RankCall) => Promise<RankReply>> {
   const samples = imagesOfEach(config.batchSize, group.size);
-  const step = stepOf(config, encoderOf(config), { rank, samples });
+  const step = stepOf(config, namedEncoder(config), { rank, samples });
   const engine = await createEngine(name, {
     threads,
     precision: config.precision,

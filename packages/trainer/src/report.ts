@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { DatasetFingerprint } from "@lejepa/data";
 import type { TrainConfig } from "./config.js";
 import {
   accuracyChart,
@@ -7,11 +8,14 @@ import {
   lossChart,
   lossLegend,
   scatterChart,
+  type ChartWidth,
   type Scatter,
 } from "./charts.js";
 import { replaceFile, type Guard } from "./durable-file.js";
+import type { LejepaStep } from "./lejepa-step.js";
 import type { StepMetrics } from "./metrics-log.js";
 import type { TrainResult } from "./result.js";
+import type { RunRecord } from "./run-record.js";
 
 /** Test embeddings on their two principal components, before and after training. */
 export interface EmbeddingPicture {
@@ -26,6 +30,9 @@ export interface EmbeddingPicture {
 /** What a report shows. */
 export interface ReportContent {
   readonly config: TrainConfig;
+  readonly record: RunRecord;
+  /** Numbers that were trained. */
+  readonly parameterCounts: LejepaStep["parameterCounts"];
   readonly metrics: readonly StepMetrics[];
   readonly result: TrainResult;
   readonly picture: EmbeddingPicture | undefined;
@@ -41,7 +48,8 @@ export async function writeReport(
 }
 
 /** The report as one page that asks nothing of the network. */
-export function reportHtml({ config, metrics, result, picture }: ReportContent): string {
+export function reportHtml(content: ReportContent): string {
+  const { config, metrics, result, picture } = content;
   const title = `${config.encoder} on ${config.source}`;
   return `<!doctype html>
 <html lang="en">
@@ -58,7 +66,7 @@ export function reportHtml({ config, metrics, result, picture }: ReportContent):
 <h1>${escape(title)}</h1>
 <p class="lead">${escape(leadOf(result, metrics))}</p>
 </header>
-${summary(config, metrics, result)}
+${summary(content)}
 ${result.probes === null ? "" : accuracies(result.probes)}
 ${metrics.length === 0 ? "" : curves(metrics)}
 ${picture === undefined ? "" : pictureSection(picture)}
@@ -81,13 +89,28 @@ function leadOf({ status, steps, probes }: TrainResult, metrics: readonly StepMe
   return last === undefined ? done : `${done} The last loss was ${last.loss.toPrecision(4)}.`;
 }
 
-function summary(
-  config: TrainConfig,
-  metrics: readonly StepMetrics[],
-  { phases, dataWaitSeconds, seconds, engineDescription, resumedFrom }: TrainResult,
-): string {
+function summary({ config, record, parameterCounts, metrics, result }: ReportContent): string {
+  const { phases, dataWaitSeconds, seconds, engineDescription, resumedFrom, steps } = result;
   const last = metrics.at(-1);
   const rows: [string, string][] = [
+    ...(record.begun === undefined
+      ? []
+      : [["Begun", `${record.begun.slice(0, 16).replace("T", " ")} UTC`] as [string, string]]),
+    ["Seed", String(config.seed)],
+    ["Encoder", `${count(parameterCounts.encoder)} parameters`],
+    ["Projector", `${count(parameterCounts.projector)} parameters`],
+    ["Steps", steps === config.steps ? count(steps) : `${count(steps)} of ${count(config.steps)}`],
+    ...record.extensions.map(({ fromStep, from, to }): [string, string] => [
+      "… extended",
+      `${count(from)} to ${count(to)}, at step ${count(fromStep)}`,
+    ]),
+    ...record.data.flatMap(({ fromStep, train, test }): [string, string][] => {
+      const since = fromStep === 0 ? "" : ` from step ${count(fromStep)}`;
+      return [
+        [`Images${since}`, dataText(train)],
+        ...(test === undefined ? [] : [[`… to test`, dataText(test)] as [string, string]]),
+      ];
+    }),
     ["Each step", `${config.batchSize} images × ${config.views} views`],
     ["Engine", engineDescription],
     ...(last === undefined
@@ -121,22 +144,36 @@ function summary(
   return `<section><h2>Summary</h2><dl class="facts">${cells.join("")}</dl></section>`;
 }
 
+/** Count, size and the beginning of the fingerprint. */
+function dataText({ count: images, size, channels, hash }: DatasetFingerprint): string {
+  const shape = `${size.replaceAll(" x ", "×").replaceAll(" to ", "–")}×${channels}`;
+  return `${count(images)} of ${shape} · ${hash.slice(0, 8)}`;
+}
+
 function accuracies(probes: NonNullable<TrainResult["probes"]>): string {
   const row = (name: string, probe: "linear" | "knn"): string =>
     `<tr><th scope="row">${name}</th><td>${percent(probes.untrained[probe])}</td><td>${percent(probes.trained[probe])}</td></tr>`;
   return `<section><h2>Accuracy of the frozen features</h2>
 <table><thead><tr><th scope="col">Probe</th><th scope="col">Untrained encoder</th><th scope="col">Trained encoder</th></tr></thead>
 <tbody>${row("Linear (logistic regression)", "linear")}${row("Weighted kNN", "knn")}</tbody></table>
-<figure>${accuracyChart(probes)}</figure>
+${figure((width) => accuracyChart(probes, width))}
 <p class="note">Share of the test images. Training saw no labels; only the probes did.</p></section>`;
 }
 
 function curves(metrics: readonly StepMetrics[]): string {
   return `<section><h2>Loss</h2>
 ${legend(lossLegend)}
-<figure>${lossChart(metrics)}</figure>
+${figure((width) => lossChart(metrics, width))}
 <p class="note">Faint: single steps. Strong: running mean. Total = the combination that is minimised.</p>
-<figure>${learningRateChart(metrics)}</figure></section>`;
+${figure((width) => learningRateChart(metrics, width))}</section>`;
+}
+
+/** A chart as it is drawn for a screen and for a phone, of which the page shows one. */
+function figure(draw: (drawnFor: ChartWidth) => string): string {
+  const drawings = (["wide", "narrow"] as const).map(
+    (width) => `<div class="${width}">${draw(width)}</div>`,
+  );
+  return `<figure>${drawings.join("")}</figure>`;
 }
 
 function pictureSection({ untrained, trained, classes: names }: EmbeddingPicture): string {
@@ -214,7 +251,14 @@ figure { margin: 8px 0; }
 figcaption { font-weight: 600; margin-bottom: 2px; }
 figcaption .note { display: block; margin: 0 0 4px; font-weight: 400; }
 svg.chart { display: block; width: 100%; height: auto; overflow: visible; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 16px; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr)); gap: 16px; }
+.pair figure { max-width: 480px; }
+.narrow { display: none; max-width: 480px; }
+@media (max-width: 720px) {
+  main { padding: 24px 16px 48px; }
+  .wide { display: none; }
+  .narrow { display: block; }
+}
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; list-style: none; margin: 0 0 8px; padding: 0; font-size: 13px; }
 .legend span { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; vertical-align: -1px; }
 summary { cursor: pointer; margin-top: 40px; color: var(--quiet); }

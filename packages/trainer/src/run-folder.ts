@@ -1,12 +1,14 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createEncoder, type Encoder } from "@lejepa/encoders";
+import type { Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import { checkConfig, type TrainConfig } from "./config.js";
 import { readEncoder } from "./checkpoint.js";
 import { removeQuietly, replaceFile, replacedBy, writeError, type Guard } from "./durable-file.js";
 import { acquireLock, isLockOf, type OwnerLock } from "./owner-lock.js";
 import type { TrainResult } from "./result.js";
+import { encoderOf } from "./run-encoder.js";
+import { checkRecord, type RunRecord } from "./run-record.js";
 import { parseJson } from "./strict-json.js";
 import { readTextFile } from "./text-file.js";
 import { makeFolder, removeEmptyFolders } from "./writable-folder.js";
@@ -17,26 +19,35 @@ export interface Run {
   readonly folder: string;
   /** How it was trained. */
   readonly config: TrainConfig;
-  /** The encoder that `config` names. */
+  /** What it was trained on, and what has happened to it. */
+  readonly record: RunRecord;
+  /** The encoder that `config` names, or the one that was passed. */
   readonly encoder: Encoder;
   /** Its parameters and buffers at the last checkpoint. */
   readonly parameters: HostTensors;
   /** Steps done at the last checkpoint. */
   readonly step: number;
-  /** How the run ended; undefined when it has not, or has gone on since. */
+  /** How the run ended; undefined when it has not, or has gone on since or been extended. */
   readonly result: TrainResult | undefined;
 }
 
 const configFile = (folder: string): string => join(folder, "config.json");
 const resultFile = (folder: string): string => join(folder, "result.json");
 
+/** What {@link openRun} needs of runs that name no encoder. */
+export interface OpenRunOptions {
+  /** The encoder that the run was trained with, where `train` was passed one. */
+  readonly encoder?: Encoder | undefined;
+}
+
 /** Opens a run folder to use its encoder, also while the run goes on: what is read is of one moment.
  *  @throws LejepaError "not-a-run" when there is no config; "no-checkpoint" when training wrote none yet;
- *  "unreadable-file", "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
-export async function openRun(path: string): Promise<Run> {
+ *  "passed-in-code" when the run was trained with an encoder of one's own and none is passed, "encoder-differs" when it is
+ *  another one; "unreadable-file", "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
+export async function openRun(path: string, options: OpenRunOptions = {}): Promise<Run> {
   const folder = resolve(path);
-  const config = readConfig(folder);
-  const encoder = encoderOf(config);
+  const stored = readConfig(folder);
+  const encoder = encoderOf(folder, stored, options.encoder);
   // Before the checkpoint: a run ends after its last one.
   const result = readResult(folder);
   const checkpoint = await readEncoder(folder, encoder);
@@ -47,13 +58,14 @@ export async function openRun(path: string): Promise<Run> {
     );
   }
   const { step, parameters } = checkpoint;
-  const hasEnded = result?.steps === step;
-  return { folder, config, encoder, parameters, step, result: hasEnded ? result : undefined };
+  const hasEnded = result?.steps === step && step === stored.config.steps;
+  return { folder, ...stored, encoder, parameters, step, result: hasEnded ? result : undefined };
 }
 
-/** The encoder that a config names. */
-export function encoderOf({ encoder, imageSize, channels }: TrainConfig): Encoder {
-  return createEncoder(encoder, { imageSize, channels });
+/** What `config.json` holds. */
+export interface StoredConfig {
+  readonly config: TrainConfig;
+  readonly record: RunRecord;
 }
 
 /** Whether the folder holds a run. */
@@ -61,13 +73,15 @@ function isRun(folder: string): boolean {
   return existsSync(configFile(folder));
 }
 
-/** Writes the config of a run; from then on the folder is one. */
+/** Writes the config of a run and its record, as one file: neither is ever there without the other. From then on the
+ *  folder is a run. */
 export async function writeConfig(
   folder: string,
-  config: TrainConfig,
+  { config, record }: StoredConfig,
   guard?: Guard,
 ): Promise<void> {
-  await replaceFile(configFile(folder), `${JSON.stringify(config, null, 2)}\n`, guard);
+  const content = `${JSON.stringify({ ...config, record }, null, 2)}\n`;
+  await replaceFile(configFile(folder), content, guard);
 }
 
 /** Makes the folder of a new run, and this process its owner. Released before a config was written, it is gone again.
@@ -174,8 +188,8 @@ function checkIsRun(folder: string): void {
   );
 }
 
-/** The config of a run folder. Throws "not-a-run", "unreadable-file" and "invalid-config". */
-export function readConfig(folder: string): TrainConfig {
+/** The config of a run folder, and its record. Throws "not-a-run", "unreadable-file" and "invalid-config". */
+export function readConfig(folder: string): StoredConfig {
   const file = configFile(folder);
   const text = readTextFile(file);
   if (text === undefined) {
@@ -193,7 +207,10 @@ export function readConfig(folder: string): TrainConfig {
       `${file}: it should be JSON (${(error as Error).message}); restore it from a copy.`,
     );
   }
-  return checkConfig(value, file);
+  if (typeof value !== "object" || value === null || !("record" in value))
+    return { config: checkConfig(value, file), record: checkRecord(undefined, file) };
+  const { record, ...config } = value;
+  return { config: checkConfig(config, file), record: checkRecord(record, file) };
 }
 
 /** How the run ended, if it has. Throws "unreadable-file" and "corrupt-result". */
@@ -220,4 +237,10 @@ export async function writeResult(
   guard?: Guard,
 ): Promise<void> {
   await replaceFile(resultFile(folder), `${JSON.stringify(result, null, 2)}\n`, guard);
+}
+
+/** Takes the mark away: the run goes on. */
+export async function removeResult(folder: string, guard: Guard): Promise<void> {
+  guard();
+  await removeQuietly(resultFile(folder));
 }

@@ -1,3 +1,5 @@
+import type { ExtensionRecord } from "./run-record.js";
+
 /** A learning rate that rises linearly and then falls along half a cosine.
  *    step s = 0 .. S-1 of S, w warm-up steps, f the final fraction
  *    s < w:  lr = peak (s + 1) / w
@@ -23,4 +25,19 @@ export function warmupCosine(
   const progress = Math.min(1, (step - warmupSteps) / Math.max(1, steps - warmupSteps));
   const cosine = (1 + Math.cos(Math.PI * progress)) / 2;
   return peak * (finalFraction + (1 - finalFraction) * cosine);
+}
+
+/** The learning rate of a step of a run that may have been extended. From an extension on, it is that of the longer
+ *  schedule from the start: the cosine is spread over the new length, so the rate jumps up to where that one is, and the
+ *  warm-up does not begin anew. Steps before keep the rates that they had.
+ *    step s, extensions (b_i, from_i, to_i) in order:   S = to_i of the last i with b_i <= s, from_1 when there is none
+ *  @param schedule that of the whole run, with its steps of today */
+export function extendedRate(
+  schedule: WarmupCosine,
+  extensions: readonly ExtensionRecord[],
+  step: number,
+): number {
+  const inForce = extensions.findLast(({ fromStep }) => fromStep <= step);
+  const steps = inForce?.to ?? extensions[0]?.from ?? schedule.steps;
+  return warmupCosine({ ...schedule, steps }, step);
 }

@@ -1,30 +1,47 @@
 import { resolve } from "node:path";
-import { createLoader, openDataset, type Dataset, type Loader } from "@lejepa/data";
+import { createLoader, datasetNames, openDataset, type Dataset, type Loader } from "@lejepa/data";
 import type { Encoder } from "@lejepa/encoders";
 import { createEngine, type Engine } from "@lejepa/engine";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import { checkState, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
-import { completeConfig, trainViews, type TrainConfig, type TrainConfigInput } from "./config.js";
+import {
+  completeConfig,
+  resumedConfig,
+  trainViews,
+  type TrainConfig,
+  type TrainConfigInput,
+} from "./config.js";
 import type { LejepaStep } from "./lejepa-step.js";
 import { openMetricsLog, readMetrics, type StepMetrics } from "./metrics-log.js";
-import { mnistPreset } from "./presets/mnist.js";
+import { presetOf } from "./presets/preset-of.js";
 import { probeEncoder } from "./probe-encoder.js";
 import { startRanks } from "./rank-threads.js";
 import { writeReport, type EmbeddingPicture } from "./report.js";
 import type { PhaseSeconds, TrainResult } from "./result.js";
 import type { OwnerLock } from "./owner-lock.js";
 import {
+  configWith,
+  encoderOf,
+  encoderPart,
+  layoutOf,
+  namedEncoder,
+  passedInCode,
+} from "./run-encoder.js";
+import {
   claimNewRun,
   claimRun,
-  encoderOf,
   readConfig,
   readResult,
+  removeResult,
   writeConfig,
   writeResult,
+  type StoredConfig,
 } from "./run-folder.js";
-import { warmupCosine } from "./schedule.js";
+import type { RunRecord } from "./run-record.js";
+import { extendedRate } from "./schedule.js";
 import { stepOf } from "./step-of.js";
 import { inOneProcess, type StepRunner } from "./step-runner.js";
+import { dataWith, identifyData, type IdentifiedData } from "./training-data.js";
 
 /** What {@link train} tells while it works. A callback that throws ends the run with its error. */
 export interface TrainCallbacks {
@@ -56,6 +73,9 @@ export interface TrainStart {
   readonly engineDescription: string;
   /** Steps done before this session; null for a new run. */
   readonly resumedFrom: number | null;
+  /** What is out of the ordinary about this session and goes on the run's record, a sentence each for a person: other
+   *  data, a longer schedule, a fingerprint stored only now. */
+  readonly notes: readonly string[];
 }
 
 /** How {@link train} runs. */
@@ -67,27 +87,41 @@ export interface TrainOptions {
   /** Takes the folder over from the process that owns it: for one that is gone and does not look it. An owner that is
    *  there after all ends with "lock-lost" before it writes again. */
   readonly forceUnlock?: boolean;
+  /** With `resume`: lets the steps, or epochs, of the config be more than the run was begun with. The cosine is spread
+   *  over the new length, so the learning rate jumps up to where the longer schedule is at that step; the warm-up is not
+   *  repeated; steps done keep their rates. Written to the run's record, so that later resumes follow the same rates. */
+  readonly extend?: boolean;
+  /** With `resume`: lets the run go on with other images than it was begun with, which is written to its record. */
+  readonly allowOtherData?: boolean;
   /** Ends the run early: the step at hand is finished and a checkpoint written. */
   readonly signal?: AbortSignal;
   /** What to tell, and to whom. */
   readonly callbacks?: TrainCallbacks;
-  /** Datasets to use instead of those that `config.source` names. `test` is needed by the probes only. */
+  /** Datasets to use instead of those that `config.source` names. `test` is needed by the probes only. To resume the run
+   *  they have to be passed again. */
   readonly datasets?: { readonly train: Dataset; readonly test?: Dataset };
+  /** An encoder to train instead of the one that `config.encoder` names; it brings its name, `imageSize` and `channels`.
+   *  To open or resume the run it has to be passed again. For one process. */
+  readonly encoder?: Encoder;
 }
 
 /** Trains an encoder with LeJEPA and leaves a run folder: `config.json`, `metrics.jsonl`, `checkpoint/`, `report.html`
  *  and, once finished, `result.json`.
  *
  *  With `resume` the config of the folder counts. Keys given in `config` have to agree with it, except those that do not
- *  change what is computed: `folder`, `engine`, `processes`, `workers`, `checkpointEvery`, `retraceEvery` and
- *  `probe`. On the same engine with the same number of processes a resumed run gives the losses of an uninterrupted one,
- *  bit for bit.
+ *  change what is computed: `engine`, `processes`, `workers`, `checkpointEvery`, `retraceEvery` and `probe`. The images
+ *  have to be those that the run was begun with, wherever they lie: `folder` may be another one, with the same content.
+ *  Both are held by the run's record in `config.json`; `extend` and `allowOtherData` are the ways to go on otherwise. On
+ *  the same engine with the same number of processes a resumed run gives the losses of an uninterrupted one, bit for bit,
+ *  extended or not.
  *
  *  While it works, the folder is this process's alone; others may read it (`openRun`).
  *
- *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "unreadable-file", "invalid-config", "config-differs",
- *  "corrupt-checkpoint", "corrupt-metrics", "corrupt-result"; "locked", which says what process is at work in the folder,
- *  and "lock-lost" when another one has taken it over; "disk-full", which leaves what was there before;
+ *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "unreadable-file", "invalid-config", "invalid-option",
+ *  "config-differs", "data-differs", "encoder-differs", "passed-in-code", "corrupt-checkpoint", "corrupt-metrics",
+ *  "corrupt-result"; "unknown-dataset" for a source that has no name and no `datasets`; "locked", which says what process
+ *  is at work in the folder, and "lock-lost" when another one has taken it over; "disk-full", which leaves what was there
+ *  before;
  *  "changing-constant" and "changing-structure", with `retraceEvery`, where the step is no longer what was compiled;
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
  *  encoders and engines throw */
@@ -99,17 +133,6 @@ export async function train(config: TrainConfigInput, options: TrainOptions): Pr
     await session.close();
   }
 }
-
-/** Settings that may change when a run is resumed. */
-const changeable = new Set([
-  "folder",
-  "engine",
-  "processes",
-  "workers",
-  "checkpointEvery",
-  "retraceEvery",
-  "probe",
-]);
 
 /** Steps over which throughput is measured. */
 const throughputWindow = 20;
@@ -135,15 +158,16 @@ class Session {
     // A resumed run may start in another working folder.
     const input = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
     const isResumed = options.resume === true;
+    checkOptions(options);
     // Before anything of the folder is read, and before anything slow begins.
     const claim = isResumed ? claimRun : claimNewRun;
     this.#lock = await claim(folder, { force: options.forceUnlock === true });
 
     const loaded = await this.#timed("load", () => this.#load(input));
-    const { config, engine, done } = loaded;
+    const { config, record, stored, engine, done, notes } = loaded;
     const before = isResumed ? readResult(folder) : undefined;
-    // A run whose last checkpoint is gone has not finished, whatever it once reported.
-    const isFinished = before !== undefined && done === config.steps;
+    // A run whose last checkpoint is gone has not finished, whatever it once reported; nor has one that was extended.
+    const isFinished = before?.steps === config.steps && done === config.steps;
     if (isFinished && (!config.probe || before.probes !== null)) {
       return this.#end({ ...before, run: folder, status: "already-finished" });
     }
@@ -157,7 +181,14 @@ class Session {
         resumedFrom,
         engine: engine.name,
         engineDescription: description,
+        notes,
       });
+    const write = async (): Promise<void> => {
+      await writeConfig(folder, { config, record }, this.#guard);
+      // The result of the run that was extended.
+      if (before !== undefined && before.steps !== config.steps)
+        await removeResult(folder, this.#guard);
+    };
     let trained = { state: loaded.state, done, dataWaitSeconds: 0 };
     if (done < config.steps) {
       // Its threads make the first batches while the step is compiled.
@@ -166,7 +197,7 @@ class Session {
         const steps = await this.#timed("compile", () => compiledSteps(loaded));
         description = steps.description;
         try {
-          await writeConfig(folder, config, this.#guard);
+          await write();
           start();
           trained = await this.#timed("train", () => this.#train(loaded, steps, loader));
         } finally {
@@ -175,7 +206,12 @@ class Session {
       } finally {
         await loader.close();
       }
-    } else start();
+    } else {
+      // Settings are those of the training, which is over.
+      if (stored !== undefined)
+        await writeConfig(folder, { config: stored.config, record }, this.#guard);
+      start();
+    }
 
     const isComplete = trained.done === config.steps;
     let probes: TrainResult["probes"] = null;
@@ -201,8 +237,16 @@ class Session {
       dataWaitSeconds: trained.dataWaitSeconds,
       probes,
     };
-    const metrics = readMetrics(folder);
-    await writeReport(folder, { config, metrics, result, picture }, this.#guard);
+    const { parameterCounts } = loaded.step;
+    const content = {
+      config,
+      record,
+      parameterCounts,
+      metrics: readMetrics(folder),
+      result,
+      picture,
+    };
+    await writeReport(folder, content, this.#guard);
     if (!isInterrupted) await writeResult(folder, result, this.#guard);
     return this.#end(result);
   }
@@ -220,57 +264,106 @@ class Session {
     return result;
   }
 
-  async #load(input: TrainConfigInput): Promise<Loaded> {
+  async #load(given: TrainConfigInput): Promise<Loaded> {
     const { folder, options } = this;
+    const { datasets, encoder: passed } = options;
     const stored = options.resume === true ? readConfig(folder) : undefined;
-    const source = stored?.source ?? input.source;
-    const dataFolder = input.folder ?? stored?.folder;
+    if (stored !== undefined) checkPassed(folder, stored, options);
+    const encoderBefore = stored && encoderOf(folder, stored, passed);
+    const input = passed === undefined ? given : configWith(passed, given);
+    const recordBefore = stored?.record ?? newRecord(options);
+
+    const source = stored?.config.source ?? input.source;
+    const dataFolder = input.folder ?? stored?.config.folder;
     const open = (split: "train" | "test"): Promise<Dataset> =>
-      openDataset(source, { split, ...(dataFolder !== undefined && { folder: dataFolder }) });
-    const trainSet = options.datasets?.train ?? (await open("train"));
-    const config = completeConfig(input, stored ?? mnistPreset, trainSet.length);
-    if (stored !== undefined) checkUnchanged(stored, config, folder);
-    await checkChannels(config, trainSet);
-    let testSet = options.datasets?.test;
-    if (config.probe && testSet === undefined) {
-      if (options.datasets !== undefined) {
+      openSource(source, split, dataFolder);
+    const other = options.allowOtherData === true ? "record" : "refuse";
+    const identify = (part: "train" | "test", dataset: Dataset): Promise<IdentifiedData> =>
+      identifyData(folder, recordBefore, part, dataset, other);
+    const trainSet = datasets?.train ?? (await open("train"));
+    // Other data are other data, not a batch that is too large for them; faults of a new config are told before.
+    const trainBefore = stored && (await identify("train", trainSet));
+    const trainImages = trainSet.length;
+    const config =
+      stored === undefined
+        ? completeConfig(input, presetOf(input.source, input.preset), trainImages)
+        : resumedConfig(folder, stored.config, input, {
+            trainImages,
+            extend: options.extend === true,
+          });
+    const train = trainBefore ?? (await identify("train", trainSet));
+    checkChannels(config, train);
+    let testSet: Dataset | undefined;
+    if (config.probe) {
+      if (datasets !== undefined && datasets.test === undefined) {
         throw new LejepaError(
           "invalid-config",
           "config: probe needs a test set; pass datasets.test, or leave probe out.",
         );
       }
-      testSet = await open("test");
+      testSet = datasets?.test ?? (await open("test"));
     }
-    const encoder = encoderOf(config);
+    const test = testSet && (await identify("test", testSet));
+
+    const encoder = encoderBefore ?? passed ?? namedEncoder(config);
     const step = stepOf(config, encoder);
     const initial = step.initialState(config.seed);
     const checkpoint = stored && (await readCheckpoint(folder, encoder));
     if (checkpoint !== undefined) checkState(folder, config.seed, checkpoint, initial);
+    const done = checkpoint?.step ?? 0;
+    const stepsBefore = stored?.config.steps ?? config.steps;
+    const isExtended = config.steps > stepsBefore;
+    const extension = { fromStep: done, from: stepsBefore, to: config.steps };
+    const record: RunRecord = {
+      ...recordBefore,
+      data: dataWith(recordBefore, done, train, test),
+      extensions: [...recordBefore.extensions, ...(isExtended ? [extension] : [])],
+    };
     const engine = (this.#engine = await createEngine(config.engine, {
       precision: config.precision,
       engines: config.processes,
     }));
     return {
       config,
+      record,
+      stored,
+      notes: [
+        ...(stored !== undefined && recordBefore.data.length === 0
+          ? [
+              "The run has no fingerprint of the images that it was begun with; that of these images is stored now.",
+            ]
+          : []),
+        ...[train, test].flatMap((part) =>
+          part === undefined || part.differences.length === 0
+            ? []
+            : [
+                `From step ${done} on the run ${part === train ? "is trained on" : "is tested with"} other images: ${part.differences.join("; ")}.`,
+              ],
+        ),
+        ...(isExtended
+          ? [
+              `The run is extended from ${stepsBefore} to ${config.steps} steps; its learning rate goes on at ${Number(rateAt(config, record, done).toPrecision(3))}, where the longer schedule is.`,
+            ]
+          : []),
+      ],
       encoder,
       step,
       engine,
       trainSet,
       testSet,
-      done: checkpoint?.step ?? 0,
+      done,
       saved: checkpoint?.step,
       state: checkpoint?.state ?? initial,
     };
   }
 
   async #train(
-    { config, encoder, done: doneBefore, saved: savedBefore }: Loaded,
+    { config, record, encoder, done: doneBefore, saved: savedBefore }: Loaded,
     runner: StepRunner,
     loader: Loader,
   ): Promise<{ state: HostTensors; done: number; dataWaitSeconds: number }> {
     const { folder } = this;
-    const { steps, seed, batchSize, checkpointEvery, retraceEvery, learningRate } = config;
-    const schedule = { ...config, peak: learningRate };
+    const { steps, seed, batchSize, checkpointEvery, retraceEvery } = config;
     const log = await openMetricsLog(folder, doneBefore, this.#guard);
     const secondsBefore = readMetrics(folder).at(-1)?.seconds ?? 0;
     const began = performance.now();
@@ -290,7 +383,7 @@ class Session {
         const waitedBefore = loader.waitMilliseconds;
         const { value: batch } = await loader.next();
         const waited = loader.waitMilliseconds - waitedBefore;
-        const lr = warmupCosine(schedule, done);
+        const lr = rateAt(config, record, done);
         const moment = { step: done, learningRate: lr, seed };
         const outputs = await runner.run(moment, batch!.images);
         const [loss, prediction, sigreg] = ["loss", "prediction", "sigreg"].map(
@@ -375,8 +468,10 @@ class Session {
   }
 }
 
-interface Loaded {
-  readonly config: TrainConfig;
+interface Loaded extends StoredConfig {
+  /** What the folder held before. */
+  readonly stored: StoredConfig | undefined;
+  readonly notes: readonly string[];
   readonly encoder: Encoder;
   readonly step: LejepaStep;
   readonly engine: Engine;
@@ -410,23 +505,81 @@ async function compiledSteps({ config, engine, step, state }: Loaded): Promise<S
   return inOneProcess(engine.description, step, compiled);
 }
 
-function checkUnchanged(stored: TrainConfig, config: TrainConfig, folder: string): void {
-  for (const [key, value] of Object.entries(config)) {
-    const [was, is] = [stored[key as keyof TrainConfig], value].map((v) => JSON.stringify(v));
-    if (was === is || changeable.has(key)) continue;
+/** The learning rate of a step, counted from 0. */
+function rateAt(config: TrainConfig, { extensions }: RunRecord, step: number): number {
+  return extendedRate({ ...config, peak: config.learningRate }, extensions, step);
+}
+
+function newRecord({ encoder, datasets }: TrainOptions): RunRecord {
+  return {
+    begun: new Date().toISOString(),
+    inCode: [...(encoder ? ["encoder" as const] : []), ...(datasets ? ["datasets" as const] : [])],
+    ...(encoder && { encoderLayout: layoutOf(encoder) }),
+    data: [],
+    extensions: [],
+  };
+}
+
+async function openSource(
+  source: string,
+  split: "train" | "test",
+  folder: string | undefined,
+): Promise<Dataset> {
+  try {
+    return await openDataset(source, { split, ...(folder !== undefined && { folder }) });
+  } catch (error) {
+    if ((error as Partial<LejepaError>).code !== "unknown-dataset") throw error;
+    const { message } = error as Error;
     throw new LejepaError(
-      "config-differs",
-      `${folder} was begun with ${key} ${was}, not ${is}; leave ${key} out to resume, or start a new run.`,
+      "unknown-dataset",
+      `${message} Train on it by train(config, { run, datasets: { train, test } }) of @lejepa/trainer; config.source is then its name.`,
+      { cause: error },
     );
   }
 }
 
-async function checkChannels(config: TrainConfig, dataset: Dataset): Promise<void> {
-  const { image } = await dataset.item(0);
-  if (image.channels === config.channels) return;
+/** For callers whose compiler did not check, and for combinations that no compiler knows. */
+function checkOptions({ resume, extend, allowOtherData, datasets }: TrainOptions): void {
+  for (const [name, value] of Object.entries({ extend, allowOtherData })) {
+    if (value !== true || resume === true) continue;
+    throw new LejepaError(
+      "invalid-option",
+      `train: ${name} goes with resume: true; set both or none.`,
+    );
+  }
+  if (datasets === undefined) return;
+  for (const part of ["train", "test"] as const) {
+    const dataset = datasets[part] as Partial<Dataset> | undefined;
+    if (dataset === undefined && part === "test") continue;
+    if (typeof dataset?.item === "function" && typeof dataset.name === "string") continue;
+    throw new LejepaError(
+      "invalid-option",
+      `train: datasets.${part} should be a Dataset, an object with name, length and item(index), such as arrayDataset of @lejepa/data makes.`,
+    );
+  }
+}
+
+/** Throws "passed-in-code" when parts of a stored run, which no name finds again, are not passed. */
+function checkPassed(
+  folder: string,
+  { config, record }: StoredConfig,
+  { encoder, datasets }: TrainOptions,
+): void {
+  const lacking = [
+    ...(record.inCode.includes("encoder") && encoder === undefined ? [encoderPart(config)] : []),
+    // Data that were passed under a name that can be opened may be the same; their fingerprint tells.
+    ...(datasets === undefined && !datasetNames().includes(config.source)
+      ? [`the images "${config.source}"`]
+      : []),
+  ];
+  if (lacking.length > 0) throw passedInCode(folder, lacking);
+}
+
+function checkChannels({ channels }: TrainConfig, { fingerprint }: IdentifiedData): void {
+  if (fingerprint.channels === channels) return;
   throw new LejepaError(
     "invalid-config",
-    `config: channels should be ${image.channels}, as the images of ${dataset.name} have, got ${config.channels}.`,
+    `config: channels should be ${fingerprint.channels}, as the images of ${fingerprint.name} have, got ${channels}.`,
   );
 }
 

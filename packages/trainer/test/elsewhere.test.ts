@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeSafetensors, encodeSafetensors, openRun, train } from "@lejepa/trainer";
@@ -72,17 +72,49 @@ save_file(load(sys.stdin.buffer.read()), sys.argv[2])`;
   expect(decodeSafetensors(readFileSync(ours), ours).tensors).toEqual(tensors);
 });
 
-test("a browser shows every picture of the report", async (context) => {
+test("a browser shows every picture of the report, with text that can be read on a phone too", async (context) => {
   needs("browser", context);
   const run = join(scratch, "a");
   await train({ ...tiny, steps: 4, probe: true }, { run, datasets });
+  const measure = `<script>
+    const shown = [...document.querySelectorAll("svg.chart")].filter((svg) => svg.getBoundingClientRect().width > 0);
+    const scale = (svg) => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    const sizes = shown.flatMap((svg) => [...svg.querySelectorAll("text")].map((text) =>
+      parseFloat(getComputedStyle(text).fontSize) * scale(svg)));
+    parent.postMessage({
+      width: innerWidth, overflow: document.documentElement.scrollWidth - innerWidth,
+      charts: shown.length, dots: shown.flatMap((svg) => [...svg.querySelectorAll("circle")]).length,
+      texts: sizes.length, least: Math.min(...sizes), greatest: Math.max(...sizes),
+    }, "*");</script>`;
+  const html = readFileSync(join(run, "report.html"), "utf8");
+  writeFileSync(join(run, "measured.html"), html.replace("</body>", `${measure}</body>`));
+  // A small and a usual phone, both sides of where the drawing changes, a screen. In frames, as windows are not so narrow.
+  const widths = [340, 390, 720, 721, 1200];
+  const frames = widths.map(
+    (width) =>
+      `<iframe src="measured.html" style="border:0;width:${width}px;height:900px"></iframe>`,
+  );
+  const collect = `<script>
+    const seen = [];
+    onmessage = ({ data }) => { seen.push(data); document.title = JSON.stringify(seen); };</script>`;
+  writeFileSync(join(run, "frames.html"), `<title></title>${collect}${frames.join("")}`);
   const dom = execFileSync(
     browser,
-    ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", `file://${run}/report.html`],
+    [
+      ...["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000"],
+      ...["--dump-dom", `file://${run}/frames.html`],
+    ],
     { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 60_000 },
   );
-  // Accuracies, loss, learning rate, and the embeddings before and after.
-  expect(dom.match(/<svg[^>]* class="chart"/g)).toHaveLength(5);
-  expect(dom.match(/<circle /g)).toHaveLength(2 * 15);
-  expect(dom).toContain("</html>");
+  const all = JSON.parse(/<title>(.*)<\/title>/.exec(dom)![1]!) as Record<string, number>[];
+  expect(all.map(({ width }) => width).sort()).toEqual([...widths].sort());
+  for (const seen of all) {
+    const where = `${seen["width"]}`;
+    // Accuracies, loss, learning rate, and the embeddings before and after.
+    expect(seen, where).toMatchObject({ charts: 5, dots: 2 * 15 });
+    expect(seen["overflow"], where).toBeLessThanOrEqual(0);
+    expect(seen["texts"], where).toBeGreaterThan(40);
+    expect(seen["least"], where).toBeGreaterThanOrEqual(10);
+    expect(seen["greatest"], where).toBeLessThanOrEqual(18);
+  }
 });

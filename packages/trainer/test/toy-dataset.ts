@@ -21,6 +21,7 @@ export function stripes(length = 40, brokenItem?: number): Dataset {
 /** A run of seconds. */
 export const tiny: TrainConfigInput = {
   source: "stripes",
+  preset: "mnist",
   imageSize: 8,
   projector: { hidden: [8], outputDim: 4 },
   steps: 12,

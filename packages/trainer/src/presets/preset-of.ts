@@ -1,0 +1,28 @@
+import { LejepaError } from "@lejepa/ops";
+import type { TrainConfig } from "../config.js";
+import { methodDefaults } from "./method-defaults.js";
+import { mnistPreset } from "./mnist.js";
+
+/** Settings found for a kind of images, by the name of the source that has them. */
+const presets = { mnist: mnistPreset } satisfies Record<string, Omit<TrainConfig, "source">>;
+
+/** Name of a preset. */
+export type PresetName = keyof typeof presets;
+
+/** The names of all presets. */
+export const presetNames = Object.keys(presets) as readonly PresetName[];
+
+/** What a config is completed from: the preset named, else that of the source, else only what does not depend on the
+ *  images. Throws LejepaError "invalid-config" for a name that there is not. */
+export function presetOf(
+  source: string,
+  named: string | undefined,
+): Partial<Omit<TrainConfig, "source">> {
+  const name = named ?? source;
+  if (Object.hasOwn(presets, name)) return presets[name as PresetName];
+  if (named === undefined) return methodDefaults;
+  throw new LejepaError(
+    "invalid-config",
+    `config: preset should be one of ${presetNames.join(", ")}, got ${JSON.stringify(named)}.`,
+  );
+}
