@@ -81,6 +81,14 @@ try {
       run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], home),
     );
     for (const program of Object.keys(manifest.bin ?? {})) tryPrograms[program](program, home);
+    // The tests of a checkout run the other examples; a worker thread of Node 20 does not run TypeScript.
+    for (const { code, printed } of examples(manifest.folder))
+      if (code.includes("node:worker_threads"))
+        check(`the threads in the README of ${manifest.name} print what it says`, () => {
+          writeFileSync(join(home, "example.js"), code);
+          const output = run(process.execPath, ["example.js"], home);
+          if (output !== printed) throw new Error(`it printed ${output}`);
+        });
     rmSync(home, { recursive: true });
   }
 } finally {
@@ -118,6 +126,12 @@ function tryCommandLine(program, home) {
     const result = JSON.parse(run(bin, args, home).trim().split("\n").at(-1));
     if (result.steps !== 2 || result.engine !== "onnx") throw new Error(JSON.stringify(result));
   });
+  check(`${program} graph names the line of the encoder that a node comes from`, () => {
+    const told = JSON.parse(run(bin, ["graph", "r", "--json"], home).trim().split("\n").at(-1));
+    const lines = told.slowest.flatMap(({ calledAt }) => calledAt ?? []);
+    if (!lines.some((line) => /@lejepa.encoders.dist.index\.js:\d+:\d+$/.test(line)))
+      throw new Error(`the lines are ${lines.join(", ") || "missing"}`);
+  });
 }
 
 /** The conformance command, called as `npx @lejepa/tensor`, on an adapter of the package and on a file of a user's. */
@@ -143,6 +157,13 @@ function tryConformance(program, home) {
     }
     throw new Error("it did not fail");
   });
+}
+
+/** The JavaScript in a package's README, and what it says that this prints. */
+function examples(folder) {
+  const readme = readFileSync(join(root, "packages", folder, "README.md"), "utf8");
+  const blocks = readme.matchAll(/^```js\n([^]*?)^```\n(?:\n```\n([^]*?)^```\n)?/gm);
+  return [...blocks].map(([, code, printed = ""]) => ({ code, printed }));
 }
 
 /** A package and, transitively, those of this workspace that it depends on. */

@@ -2,30 +2,73 @@ import type { SetupProgress } from "@lejepa/engine/setup";
 import type { TrainCallbacks } from "@lejepa/trainer";
 import { SingleBar } from "cli-progress";
 import { counted } from "./counted.js";
+import { progressLine } from "./progress-line.js";
 
-/** A bar on standard error: redrawn on a terminal, a line every few seconds elsewhere. */
-function bar(format: string): SingleBar {
-  const made = new SingleBar({
-    format,
+/** Time between lines where there is no terminal to redraw one on. */
+const lineEveryMilliseconds = 5000;
+
+/** A count that is shown on standard error. */
+interface Bar {
+  update(value: number, facts?: readonly string[]): void;
+  stop(): void;
+}
+
+/** Redrawn on a terminal; elsewhere a line every few seconds, if there is anything new, and one at the end.
+ *  @param total what is counted up to
+ *  @param unit what is counted
+ *  @param from what was done before */
+function startBar(total: number, unit: string, from = 0): Bar {
+  const began = performance.now();
+  let [value, facts]: [number, readonly string[]] = [from, []];
+  const line = (columns?: number): string => {
+    const rate = (value - from) / (performance.now() - began);
+    const secondsLeft = rate > 0 ? (total - value) / rate / 1000 : undefined;
+    return progressLine({ value, total, unit, secondsLeft, facts }, columns);
+  };
+  if (!process.stderr.isTTY) {
+    let [written, writtenAt] = [from, began];
+    const write = (): void => {
+      [written, writtenAt] = [value, performance.now()];
+      process.stderr.write(`${line()}\n`);
+    };
+    return {
+      update(to, told = facts) {
+        [value, facts] = [to, told];
+        if (value !== written && performance.now() - writtenAt >= lineEveryMilliseconds) write();
+      },
+      stop() {
+        if (value !== written) write();
+      },
+    };
+  }
+  const drawn = new SingleBar({
+    // A column is left, since some terminals wrap a full line.
+    format: () => line(process.stderr.columns - 1),
     stream: process.stderr,
     hideCursor: true,
-    barsize: 24,
-    barCompleteChar: "━",
-    barIncompleteChar: "─",
-    etaBuffer: 50,
-    noTTYOutput: true,
-    notTTYSchedule: 5000,
     // The process has its own answer to Ctrl-C.
     gracefulExit: false,
   });
   // A terminal whose cursor it hid gets it back, however the process ends.
-  process.once("exit", () => made.stop());
-  return made;
+  const restore = (): void => drawn.stop();
+  process.once("exit", restore);
+  drawn.start(total, from);
+  return {
+    update(to, told = facts) {
+      [value, facts] = [to, told];
+      drawn.update(value);
+    },
+    stop() {
+      drawn.stop();
+      process.off("exit", restore);
+    },
+  };
 }
 
 /** Shows how training goes: the phase, then a bar with step, loss terms, throughput and time left. */
 export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } {
-  let current: SingleBar | undefined;
+  let current: Bar | undefined;
+  let embedded = 0;
   const stop = (): void => {
     current?.stop();
     current = undefined;
@@ -47,43 +90,39 @@ export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } 
             `  on ${engineDescription}\n  into ${run}`,
         );
         for (const note of notes) say(`  ${note}`);
-        current = bar(
-          "{bar} {value}/{total} | prediction {prediction} | sigreg {sigreg} | {rate} images/s | {eta_formatted} left",
-        );
-        const nothing = { prediction: "-", sigreg: "-", rate: "-" };
-        current.start(config.steps, resumedFrom ?? 0, nothing);
+        current = startBar(config.steps, "", resumedFrom ?? 0);
       },
       onStep({ step, prediction, sigreg, imagesPerSecond }) {
-        current?.update(step, {
-          prediction: prediction.toFixed(4),
-          sigreg: sigreg.toFixed(3),
-          rate: Math.round(imagesPerSecond),
-        });
+        current?.update(step, [
+          `prediction ${prediction.toFixed(4)}`,
+          `sigreg ${sigreg.toFixed(3)}`,
+          `${Math.round(imagesPerSecond)} images/s`,
+        ]);
       },
       onProbe(done, total) {
-        if (current === undefined) {
-          say("Probing the untrained and the trained encoder");
-          current = embeddingBar(total);
-        }
+        if (embedded === 0) say("Probing the untrained and the trained encoder");
+        current ??= embeddingBar(total, embedded);
+        embedded = done;
         current.update(done);
+      },
+      onFit(which) {
+        stop();
+        say(`Fitting linear probe and kNN of the ${which} encoder`);
       },
     },
   };
 }
 
 /** A started bar that counts embedded images. */
-export function embeddingBar(total: number): SingleBar {
-  const started = bar("{bar} {value}/{total} images embedded | {eta_formatted} left");
-  started.start(total, 0);
-  return started;
-}
+export const embeddingBar = (total: number, from = 0): Bar =>
+  startBar(total, "images embedded", from);
 
 /** Shows how the setup of TensorFlow goes: a line for each phase, and a bar while it downloads. */
 export function setupProgress(): {
   onProgress: (progress: SetupProgress) => void;
   stop: () => void;
 } {
-  let current: SingleBar | undefined;
+  let current: Bar | undefined;
   const stop = (): void => {
     current?.stop();
     current = undefined;
@@ -98,8 +137,7 @@ export function setupProgress(): {
       }
       if (phase !== "download" || totalBytes === undefined) return;
       if (current === undefined) {
-        current = bar("{bar} {value}/{total} MB");
-        current.start(megabytes(totalBytes), 0);
+        current = startBar(megabytes(totalBytes), "MB");
       }
       current.update(megabytes(bytes));
     },

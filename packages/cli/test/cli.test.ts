@@ -19,6 +19,7 @@ import { needs } from "../../../tools/backends.js";
 import { brokenTensorFlow } from "../../../tools/broken-tensorflow.js";
 import { linearEncoder } from "../../trainer/test/own-encoder.js";
 import { stripes } from "../../trainer/test/toy-dataset.js";
+import { writeIdxFolder } from "./idx-folder.js";
 import { outcome, start as startCommand, type Outcome } from "./lejepa.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "lejepa-cli-"));
@@ -99,6 +100,24 @@ describe("wrong usage is told in one line with exit code 2", () => {
     { args: ["train", "mnist", "--processes", "0"], says: "--processes" },
     { args: ["train", "mnist", "--run", run, "--processes", "65"], says: "at most the 64 images" },
     { args: ["train", "mnist", "--steps", "5", "--epochs", "1"], says: "--steps" },
+    {
+      args: ["train", "mnist", "--run", run, "--precision", "bfloat16", "--engine", "onnx"],
+      says: "float32",
+    },
+    {
+      args: [
+        "train",
+        "mnist",
+        "--run",
+        run,
+        "--image-size",
+        "3",
+        "--encoder",
+        "vit_tiny_patch16_224",
+      ],
+      says: "patch",
+    },
+    { args: ["graph", "--encoder", "vit_tiny_patch16_224", "--image-size", "3"], says: "patch" },
     { args: ["train", "mnist", "--resume"], says: "--run" },
     { args: ["train", "mnist", "--resume", "--run", run], says: "not a run" },
     { args: ["train", "mnist", "--run", import.meta.dirname], says: "empty or a new folder" },
@@ -122,6 +141,25 @@ describe("wrong usage is told in one line with exit code 2", () => {
     expect(code).toBe(2);
     expect(existsSync(run)).toBe(false);
   });
+});
+
+test.each([
+  { args: ["train", "mnist", "--lambda", "2"], code: "wrong-usage", exitCode: 2 },
+  { args: ["fly"], code: "wrong-usage", exitCode: 2 },
+  { args: ["eval", scratch, "--dataset", "mnist"], code: "not-a-run", exitCode: 2 },
+  { args: ["graph", "--encoder", "conv_mnits"], code: "unknown-encoder", exitCode: 2 },
+  {
+    args: ["train", "mnist", "--folder", join(scratch, "none"), "--run", join(scratch, "j")],
+    code: "missing-file",
+    exitCode: 1,
+  },
+])("$args with --json ends in one JSON object that says why", async ({ args, ...why }) => {
+  const { code, stdout, stderr } = await lejepa(...args, "--json");
+  expect(stdout.trimEnd().split("\n")).toHaveLength(1);
+  const told = JSON.parse(stdout) as { error: { code: string; message: string }; exitCode: number };
+  expect({ code: told.error.code, exitCode: told.exitCode }).toEqual(why);
+  expect(stderr.trimEnd().split("\n").at(-1)).toBe(`lejepa: ${told.error.message}`);
+  expect(code).toBe(why.exitCode);
 });
 
 describe.each(["onnx", "tensorflow"] as const)("a run on the %s engine", (engine) => {
@@ -675,25 +713,6 @@ async function interrupted(args: readonly string[], sign: string): Promise<Outco
 
 function start(args: readonly string[], env = environmentOf(args)): ChildProcess {
   return startCommand(args, { cwd: scratch, env });
-}
-
-/** The four files of MNIST with images of our own. */
-function writeIdxFolder(folder: string, counts: { train: number; test: number }): void {
-  const be = (value: number): number[] => [0, 0, value >> 8, value & 255];
-  mkdirSync(folder);
-  for (const [prefix, count] of [
-    ["train", counts.train],
-    ["t10k", counts.test],
-  ] as const) {
-    const pixels = Array.from({ length: count * 784 }, (_, i) => (i * (1 + (i >> 9))) & 255);
-    const labels = Array.from({ length: count }, (_, i) => i % 2);
-    const images = [0, 0, 8, 3, ...be(count), ...be(28), ...be(28), ...pixels];
-    writeFileSync(join(folder, `${prefix}-images-idx3-ubyte`), Uint8Array.from(images));
-    writeFileSync(
-      join(folder, `${prefix}-labels-idx1-ubyte`),
-      Uint8Array.from([0, 0, 8, 1, ...be(count), ...labels]),
-    );
-  }
 }
 
 function lastLine(text: string): string {

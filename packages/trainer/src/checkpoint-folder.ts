@@ -1,60 +1,133 @@
-/** A folder of files that is replaced as a whole.
- *    1. write every file of `checkpoint.partial`, fsync each and the folder
- *    2. rename `checkpoint` to `checkpoint.previous`
- *    3. rename `checkpoint.partial` to `checkpoint`, fsync the run folder
- *    4. remove `checkpoint.previous`
- *  No system renames a folder over a full one, hence the two renames. Whenever the process dies, a complete checkpoint
- *  is there: under its own name, or between 2 and 3 as `checkpoint.previous`. */
-import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { syncFolder, writeDurably } from "./durable-file.js";
+/** The two files of a checkpoint, replaced with one commit point.
+ *    1. write both aside, each synced
+ *    2. rename the training's to `training-STEP.safetensors`, sync the folder
+ *    3. rename the model's to `model.safetensors`: from here on the checkpoint is the new one; sync the folder
+ *    4. rename `training-STEP.safetensors` to `training.safetensors`
+ *  The model says in its metadata which step it is of, and so which training file goes with it: `training-STEP` if there
+ *  is one, else `training`. Whenever the process dies, one whole checkpoint is there. Who wants the encoder alone opens one
+ *  file, and has one checkpoint or the next, without a lock. Both files are for the owner of the run.
+ *
+ *  Earlier versions renamed whole folders, `checkpoint.partial` to `checkpoint` to `checkpoint.previous`; what one that
+ *  died has left is read as well. */
+import { readFile, readdir, rename, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import {
+  removeQuietly,
+  replacedBy,
+  syncFolder,
+  writeAside,
+  writeError,
+  type Guard,
+} from "./durable-file.js";
+import { makeOne } from "./writable-folder.js";
 
-const names = (run: string) => ({
-  current: join(run, "checkpoint"),
-  partial: join(run, "checkpoint.partial"),
-  previous: join(run, "checkpoint.previous"),
-});
+const modelFile = "model.safetensors";
+const trainingFile = "training.safetensors";
+const trainingOf = (step: number): string => `training-${step}.safetensors`;
 
-/** Replaces the checkpoint of the run folder `run` by these files. */
+/** A file of a checkpoint, and what it holds. */
+export interface CheckpointFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Replaces the checkpoint of the run folder `run`. When it fails, the old one is there and nothing besides.
+ *  @param guard called before each renaming
+ *  @throws LejepaError "disk-full" */
 export async function replaceCheckpoint(
   run: string,
-  files: Readonly<Record<string, Uint8Array>>,
+  step: number,
+  files: { readonly model: Uint8Array; readonly training: Uint8Array },
+  guard: Guard = () => undefined,
 ): Promise<void> {
-  const { current, partial, previous } = names(run);
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial);
-  for (const [name, bytes] of Object.entries(files)) await writeDurably(join(partial, name), bytes);
-  await syncFolder(partial);
-  if (await exists(current)) {
-    // Left over from a death between 3 and 4. Without `current` it would be the only checkpoint.
-    await rm(previous, { recursive: true, force: true });
-    await rename(current, previous);
-  }
-  await rename(partial, current);
-  await syncFolder(run);
-  await rm(previous, { recursive: true, force: true });
-}
-
-/** The folder of the last complete checkpoint, or undefined when there is none. */
-export async function findCheckpoint(run: string): Promise<string | undefined> {
-  const { current, previous } = names(run);
-  if (await exists(current)) return current;
-  return (await exists(previous)) ? previous : undefined;
-}
-
-/** The bytes of one file of a checkpoint, or undefined when it is missing. */
-export async function readCheckpointFile(file: string): Promise<Uint8Array | undefined> {
+  const folder = join(run, "checkpoint");
+  const model = modelPath(run);
+  const training = trainingPath(run);
+  const trainingOfStep = join(folder, trainingOf(step));
+  let mayRemoveTraining = false;
+  const aside: string[] = [];
   try {
-    return await readFile(file);
+    guard();
+    if (await makeOne(folder)) await syncFolder(run);
+    aside.push(await writeAside(training, files.training));
+    aside.push(await writeAside(model, files.model));
+    guard();
+    await rename(aside[0]!, trainingOfStep);
+    mayRemoveTraining = true;
+    await syncFolder(folder);
+    try {
+      guard();
+    } catch (error) {
+      // By now it may be the file of whoever has taken over.
+      mayRemoveTraining = false;
+      throw error;
+    }
+    await rename(aside[1]!, model);
+  } catch (error) {
+    if (mayRemoveTraining) aside.push(trainingOfStep);
+    for (const file of aside) await removeQuietly(file);
+    // The folder of a first checkpoint; a full one stays.
+    await rmdir(folder).catch(() => undefined);
+    throw writeError(model, error);
+  }
+  await syncFolder(folder);
+  await tidyCheckpoint(run, step);
+}
+
+/** What is left to do once the model of a step is in place; for the owner of a run whose process died before that. */
+export async function tidyCheckpoint(run: string, step: number): Promise<void> {
+  const folder = join(run, "checkpoint");
+  try {
+    await rename(join(folder, trainingOf(step)), trainingPath(run));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+      throw writeError(trainingPath(run), error);
+  }
+  for (const name of await readdir(folder))
+    if (/^training-\d+\.safetensors$/.test(name) || replacedBy(name) !== undefined)
+      await removeQuietly(join(folder, name));
+  for (const name of ["checkpoint.partial", "checkpoint.previous"])
+    await removeQuietly(join(run, name));
+}
+
+/** The encoder of the last checkpoint, or undefined when there is none. */
+export async function readModel(run: string): Promise<CheckpointFile | undefined> {
+  // Once more at the end: the first write after an earlier version's death removes what that has left.
+  for (const folder of ["checkpoint", "checkpoint.previous", "checkpoint"]) {
+    const model = await readIfThere(join(run, folder, modelFile));
+    if (model !== undefined) return model;
+  }
+  return undefined;
+}
+
+/** What goes with the model at `model` that is of `step`, or undefined when it is missing. */
+export async function readTraining(
+  model: string,
+  step?: number,
+): Promise<CheckpointFile | undefined> {
+  const names = [...(step === undefined ? [] : [trainingOf(step)]), trainingFile];
+  for (const name of names) {
+    const training = await readIfThere(join(dirname(model), name));
+    if (training !== undefined) return training;
+  }
+  return undefined;
+}
+
+/** Where the model is looked for. */
+export function modelPath(run: string): string {
+  return join(run, "checkpoint", modelFile);
+}
+
+/** Where the training file is once a checkpoint is complete. */
+export function trainingPath(run: string): string {
+  return join(run, "checkpoint", trainingFile);
+}
+
+async function readIfThere(path: string): Promise<CheckpointFile | undefined> {
+  try {
+    return { path, bytes: await readFile(path) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,7 +1,16 @@
-import { join } from "node:path";
+import { basename } from "node:path";
 import { fromTorch, toTorch, type Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensor, type HostTensors } from "@lejepa/ops";
-import { findCheckpoint, readCheckpointFile, replaceCheckpoint } from "./checkpoint-folder.js";
+import {
+  modelPath,
+  readModel,
+  readTraining,
+  replaceCheckpoint,
+  tidyCheckpoint,
+  trainingPath,
+  type CheckpointFile,
+} from "./checkpoint-folder.js";
+import type { Guard } from "./durable-file.js";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
 
 /** Where a run stands: all that another process needs to go on exactly. */
@@ -14,17 +23,25 @@ export interface Checkpoint {
   readonly state: HostTensors;
 }
 
-/** The encoder, by timm's names and in torch's layout: for any reader of safetensors. */
-const modelFile = "model.safetensors";
-/** Projector and optimiser moments, in the layout of the step. */
-const trainingFile = "training.safetensors";
+/** The part of a {@link Checkpoint} that the encoder is. */
+export interface EncoderCheckpoint {
+  /** Steps done. */
+  readonly step: number;
+  /** Seed of the run. */
+  readonly seed: number;
+  /** Its parameters and buffers, by timm's names, in the layout of the step. */
+  readonly parameters: HostTensors;
+}
 
-/** Replaces the checkpoint of a run folder: see `replaceCheckpoint` for what a crash leaves.
- *  Throws "state-not-finite" for a state with NaN or infinity, before anything is written. */
+/** Replaces the checkpoint of a run folder, the encoder in `model.safetensors` and the rest of the state in
+ *  `training.safetensors`: see `replaceCheckpoint` for what a crash leaves.
+ *  Throws "state-not-finite" for a state with NaN or infinity, before anything is written; "disk-full"; what `guard`,
+ *  called before anything is renamed, throws. */
 export async function writeCheckpoint(
   run: string,
   encoder: Encoder,
   { step, seed, state }: Checkpoint,
+  guard?: Guard,
 ): Promise<void> {
   for (const [name, { data }] of Object.entries(state)) {
     if (data.every((value) => Number.isFinite(value))) continue;
@@ -40,56 +57,83 @@ export async function writeCheckpoint(
     (inModel.has(name) ? model : training)[name] = tensor;
   }
   const progress = { step: String(step), seed: String(seed) };
-  await replaceCheckpoint(run, {
-    [modelFile]: encodeSafetensors(toTorch(encoder, model), {
+  const files = {
+    model: encodeSafetensors(toTorch(encoder, model), {
       format: "pt",
       encoder: encoder.name,
       ...progress,
     }),
-    [trainingFile]: encodeSafetensors(training, progress),
-  });
+    training: encodeSafetensors(training, progress),
+  };
+  await replaceCheckpoint(run, step, files, guard);
 }
 
-/** The last complete checkpoint of a run folder, or undefined when there is none yet.
+/** The encoder of the last complete checkpoint, or undefined when there is none yet. It is one file, so this may be
+ *  asked while the run goes on. Throws "corrupt-checkpoint", which names the file, and the tensor where one is at fault. */
+export async function readEncoder(
+  run: string,
+  encoder: Encoder,
+): Promise<EncoderCheckpoint | undefined> {
+  return (await readWhole(run, encoder))?.checkpoint;
+}
+
+async function readWhole(
+  run: string,
+  encoder: Encoder,
+): Promise<{ path: string; checkpoint: EncoderCheckpoint } | undefined> {
+  let file = await readModel(run);
+  if (file === undefined) {
+    // A training file gets this name when its model is in place.
+    if ((await readTraining(modelPath(run))) === undefined) return undefined;
+    file = await readModel(run);
+    if (file === undefined) throw corrupt(modelPath(run), "it is missing");
+  }
+  const { path } = file;
+  const model = decode(file);
+  const [step, seed] = [Number(model.metadata["step"]), Number(model.metadata["seed"])];
+  if (!Number.isSafeInteger(step) || !Number.isSafeInteger(seed))
+    throw corrupt(path, "its metadata lack step and seed");
+  return { path, checkpoint: { step, seed, parameters: parametersOf(path, encoder, model) } };
+}
+
+/** The last complete checkpoint of a run folder, or undefined when there is none yet. Only for the owner of the folder: it
+ *  also finishes what a process that died has left undone.
  *  Throws "corrupt-checkpoint", which names the file, and the tensor where one is at fault. */
 export async function readCheckpoint(
   run: string,
   encoder: Encoder,
 ): Promise<Checkpoint | undefined> {
-  const folder = await findCheckpoint(run);
-  if (folder === undefined) return undefined;
-  const model = await readPart(join(folder, modelFile));
-  const training = await readPart(join(folder, trainingFile));
-  const [step, seed] = [Number(model.metadata["step"]), Number(model.metadata["seed"])];
-  if (!Number.isSafeInteger(step) || !Number.isSafeInteger(seed)) {
-    throw corrupt(join(folder, modelFile), "its metadata lack step and seed");
-  }
-  if (training.metadata["step"] !== model.metadata["step"]) {
+  const model = await readWhole(run, encoder);
+  if (model === undefined) return undefined;
+  const { step, seed, parameters } = model.checkpoint;
+  const file = await readTraining(model.path, step);
+  if (file === undefined) throw corrupt(trainingPath(run), "it is missing");
+  const training = decode(file);
+  if (training.metadata["step"] !== String(step)) {
     throw corrupt(
-      join(folder, trainingFile),
-      `it is of step ${training.metadata["step"]} and ${modelFile} of step ${step}`,
+      file.path,
+      `it is of step ${training.metadata["step"]} and ${basename(model.path)} of step ${step}`,
     );
   }
-  return { step, seed, state: { ...parametersOf(folder, encoder, model), ...training.tensors } };
+  if (model.path === modelPath(run)) await tidyCheckpoint(run, step);
+  return { step, seed, state: { ...parameters, ...training.tensors } };
 }
 
 function parametersOf(
-  folder: string,
+  file: string,
   encoder: Encoder,
   { tensors }: SafetensorsContent,
 ): HostTensors {
   try {
     return fromTorch(encoder, tensors);
   } catch (error) {
-    throw corrupt(join(folder, modelFile), (error as Error).message, error);
+    throw corrupt(file, (error as Error).message, error);
   }
 }
 
-async function readPart(file: string): Promise<SafetensorsContent> {
-  const bytes = await readCheckpointFile(file);
-  if (bytes === undefined) throw corrupt(file, "it is missing");
+function decode({ path, bytes }: CheckpointFile): SafetensorsContent {
   try {
-    return decodeSafetensors(bytes, file);
+    return decodeSafetensors(bytes, path);
   } catch (error) {
     throw error instanceof LejepaError
       ? new LejepaError("corrupt-checkpoint", error.message, { cause: error })
@@ -105,7 +149,7 @@ export function checkState(
   { seed, state }: Checkpoint,
   needed: HostTensors,
 ): void {
-  const file = join(run, "checkpoint", trainingFile);
+  const file = trainingPath(run);
   if (seed !== runSeed)
     throw corrupt(file, `it is of seed ${seed} and config.json says ${runSeed}`);
   for (const [name, { shape }] of Object.entries(needed)) {

@@ -2,6 +2,7 @@
  *  Training with LeJEPA: the pure step, the loop around it, and the run folder that it leaves. */
 export type { AdamwOptions } from "./adamw.js";
 export type { TrainConfig, TrainConfigInput } from "./config.js";
+export { replaceFile } from "./durable-file.js";
 export {
   lejepaStep,
   type LejepaStep,
@@ -9,6 +10,7 @@ export {
   type StepMoment,
 } from "./lejepa-step.js";
 export type { StepMetrics } from "./metrics-log.js";
+export { claimOutput, type OutputFiles } from "./output-files.js";
 export { mnistPreset } from "./presets/mnist.js";
 export type { PresetName } from "./presets/preset-of.js";
 export { embedRun, labelled } from "./probe-encoder.js";
@@ -19,4 +21,4 @@ export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from ".
 export { warmupCosine, type WarmupCosine } from "./schedule.js";
 export { stepOf } from "./step-of.js";
 export { train, type TrainCallbacks, type TrainOptions, type TrainStart } from "./train.js";
-export { makeFolder } from "./writable-folder.js";
+export { makeFolder, removeEmptyFolders } from "./writable-folder.js";

@@ -1,7 +1,9 @@
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { LejepaError } from "@lejepa/ops";
-import { replaceFile } from "./durable-file.js";
+import { replaceFile, writeError, type Guard } from "./durable-file.js";
+import { readTextFile } from "./text-file.js";
 
 /** One line of `metrics.jsonl`: what one step did. */
 export interface StepMetrics {
@@ -25,19 +27,22 @@ export interface StepMetrics {
 
 /** Appends to the `metrics.jsonl` of a run folder. */
 export interface MetricsLog {
-  /** Writes one line at once, so that another process can follow it. */
+  /** Writes one line at once, so that another process can follow it. Throws "disk-full". */
   append(metrics: StepMetrics): void;
+  /** Waits until all lines are on the disk: before a checkpoint that has their steps. */
+  sync(): Promise<void>;
   close(): void;
 }
 
 const fileOf = (run: string): string => join(run, "metrics.jsonl");
 
-/** The lines of a run, oldest first. A line cut short by a crash ends the list.
- *  Throws "corrupt-metrics" when a line before the last is no JSON. */
+/** The lines of a run, oldest first. A line cut short, by a crash or as it is being written, ends the list.
+ *  Throws "unreadable-file", and "corrupt-metrics" when a line before the last is no JSON. */
 export function readMetrics(run: string): StepMetrics[] {
   const file = fileOf(run);
-  if (!existsSync(file)) return [];
-  const lines = readFileSync(file, "utf8").split("\n");
+  const text = readTextFile(file);
+  if (text === undefined) return [];
+  const lines = text.split("\n");
   // What follows the last newline is empty, or was never finished.
   lines.pop();
   return lines.map((line, i) => {
@@ -53,12 +58,32 @@ export function readMetrics(run: string): StepMetrics[] {
 }
 
 /** Opens the log after step `step`: later lines, of steps that the checkpoint does not have, are taken out. */
-export async function openMetricsLog(run: string, step: number): Promise<MetricsLog> {
+export async function openMetricsLog(
+  run: string,
+  step: number,
+  guard?: Guard,
+): Promise<MetricsLog> {
   const kept = readMetrics(run).filter((metrics) => metrics.step <= step);
-  await replaceFile(fileOf(run), kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(""));
+  const text = kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join("");
+  await replaceFile(fileOf(run), text, guard);
   const file = openSync(fileOf(run), "a");
   return {
-    append: (metrics) => void writeSync(file, `${JSON.stringify(metrics)}\n`),
+    append(metrics) {
+      let rest = Buffer.from(`${JSON.stringify(metrics)}\n`);
+      try {
+        // A disk that is nearly full takes a part, and says so only when asked to take the rest.
+        while (rest.length > 0) rest = rest.subarray(writeSync(file, rest));
+      } catch (error) {
+        throw writeError(fileOf(run), error);
+      }
+    },
+    async sync() {
+      try {
+        await promisify(fdatasync)(file);
+      } catch (error) {
+        throw writeError(fileOf(run), error);
+      }
+    },
     close: () => closeSync(file),
   };
 }

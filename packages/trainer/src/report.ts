@@ -11,7 +11,7 @@ import {
   type ChartWidth,
   type Scatter,
 } from "./charts.js";
-import { replaceFile } from "./durable-file.js";
+import { replaceFile, type Guard } from "./durable-file.js";
 import type { LejepaStep } from "./lejepa-step.js";
 import type { StepMetrics } from "./metrics-log.js";
 import type { TrainResult } from "./result.js";
@@ -39,8 +39,12 @@ export interface ReportContent {
 }
 
 /** Writes `report.html` into a run folder. */
-export async function writeReport(run: string, content: ReportContent): Promise<void> {
-  await replaceFile(join(run, "report.html"), reportHtml(content));
+export async function writeReport(
+  run: string,
+  content: ReportContent,
+  guard?: Guard,
+): Promise<void> {
+  await replaceFile(join(run, "report.html"), reportHtml(content), guard);
 }
 
 /** The report as one page that asks nothing of the network. */

@@ -1,15 +1,18 @@
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import { checkConfig, type TrainConfig } from "./config.js";
-import { readCheckpoint } from "./checkpoint.js";
-import { replaceFile } from "./durable-file.js";
+import { readEncoder } from "./checkpoint.js";
+import { removeQuietly, replaceFile, replacedBy, writeError, type Guard } from "./durable-file.js";
+import { acquireLock, isLockOf, type OwnerLock } from "./owner-lock.js";
 import type { TrainResult } from "./result.js";
 import { encoderOf } from "./run-encoder.js";
 import { checkRecord, type RunRecord } from "./run-record.js";
-import { checkWritable, makeFolder } from "./writable-folder.js";
+import { parseJson } from "./strict-json.js";
+import { readTextFile } from "./text-file.js";
+import { makeFolder, removeEmptyFolders } from "./writable-folder.js";
 
 /** A trained encoder, as found in a run folder. */
 export interface Run {
@@ -25,7 +28,7 @@ export interface Run {
   readonly parameters: HostTensors;
   /** Steps done at the last checkpoint. */
   readonly step: number;
-  /** How the run ended; undefined when it has not, or not since it was extended. */
+  /** How the run ended; undefined when it has not, or has gone on since. */
   readonly result: TrainResult | undefined;
 }
 
@@ -38,34 +41,28 @@ export interface OpenRunOptions {
   readonly encoder?: Encoder | undefined;
 }
 
-/** Opens a run folder to use its encoder.
+/** Opens a run folder to use its encoder, also while the run goes on: what is read is of one moment.
  *  @throws LejepaError "not-a-run" when there is no config; "no-checkpoint" when training wrote none yet;
  *  "passed-in-code" when the run was trained with an encoder of one's own and none is passed, "encoder-differs" when it is
- *  another one; "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
+ *  another one; "unreadable-file", "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
 export async function openRun(path: string, options: OpenRunOptions = {}): Promise<Run> {
   const folder = resolve(path);
   const stored = readConfig(folder);
   const encoder = encoderOf(folder, stored, options.encoder);
-  const checkpoint = await readCheckpoint(folder, encoder);
+  // Before the checkpoint: a run ends after its last one.
+  const result = readResult(folder);
+  const checkpoint = await readEncoder(folder, encoder);
   if (checkpoint === undefined) {
     throw new LejepaError(
       "no-checkpoint",
       `${folder} has no checkpoint yet; continue its training with resume.`,
     );
   }
-  const parameters = Object.fromEntries(
-    encoder.parameters.map(({ name }) => [name, checkpoint.state[name]!]),
-  );
-  const result = readResult(folder);
-  return {
-    folder,
-    ...stored,
-    encoder,
-    parameters,
-    step: checkpoint.step,
-    // Until the end of an extension there may be the result of before.
-    result: result?.steps === stored.config.steps ? result : undefined,
-  };
+  const { step, parameters } = checkpoint;
+  // A run that is being extended may have the result of before.
+  const extended = stored.record.extensions.at(-1)?.to ?? step;
+  const hasEnded = result?.steps === step && step === extended;
+  return { folder, ...stored, encoder, parameters, step, result: hasEnded ? result : undefined };
 }
 
 /** What `config.json` holds. */
@@ -79,46 +76,126 @@ function isRun(folder: string): boolean {
   return existsSync(configFile(folder));
 }
 
-/** Makes the folder of a new run: see {@link checkNewRunFolder}. */
-export async function createRunFolder(folder: string, stored: StoredConfig): Promise<void> {
-  await makeFolder(folder);
-  await writeConfig(folder, stored);
+/** Writes the config of a run and its record, as one file: neither is ever there without the other. From then on the
+ *  folder is a run. */
+export async function writeConfig(
+  folder: string,
+  { config, record }: StoredConfig,
+  guard?: Guard,
+): Promise<void> {
+  const content = `${JSON.stringify({ ...config, record }, null, 2)}\n`;
+  await replaceFile(configFile(folder), content, guard);
 }
 
-/** Writes the config of a run and its record, as one file: neither is ever there without the other. */
-export async function writeConfig(folder: string, { config, record }: StoredConfig): Promise<void> {
-  await replaceFile(configFile(folder), `${JSON.stringify({ ...config, record }, null, 2)}\n`);
+/** Makes the folder of a new run, and this process its owner. Released before a config was written, it is gone again.
+ *  @param options force: whoever owns it is succeeded
+ *  @throws LejepaError "run-exists" when the folder holds a run already; "not-a-run" when it is a file or holds anything
+ *  else; "not-writable" when it cannot be made; "locked" when another process owns it */
+export async function claimNewRun(
+  folder: string,
+  options: { readonly force: boolean },
+): Promise<OwnerLock> {
+  // A folder of something else is not touched. Of one that is locked, it says more by whom.
+  if (!isLocked(folder)) checkNewRunFolder(folder);
+  return claim(folder, options, checkNewRunFolder);
 }
 
-/** Throws "run-exists" when the folder holds a run already, "not-a-run" when it is a file or holds anything else,
- *  "not-writable" when it cannot be made. Makes nothing. */
-export async function checkNewRunFolder(folder: string): Promise<void> {
+/** Makes this process the owner of a run that is there.
+ *  @param options force: whoever owns it is succeeded
+ *  @throws LejepaError "not-a-run", "not-writable", "locked" */
+export async function claimRun(
+  folder: string,
+  options: { readonly force: boolean },
+): Promise<OwnerLock> {
+  checkIsRun(folder);
+  return claim(folder, options, checkIsRun);
+}
+
+/** Its locks are `run-1.lock` and so on: see {@link acquireLock}. */
+const lockName = "run";
+
+async function claim(
+  folder: string,
+  { force }: { readonly force: boolean },
+  check: (folder: string) => void,
+): Promise<OwnerLock> {
+  for (let attempt = 1; ; attempt++) {
+    const made = await makeFolder(folder);
+    let lock: OwnerLock | undefined;
+    const release = async (): Promise<void> => {
+      await lock?.release();
+      await removeEmptyFolders(made);
+    };
+    try {
+      const held = (lock = await acquireLock(join(folder, lockName), { what: folder, force }));
+      // Again, as it was somebody else's until now.
+      check(folder);
+      for (const name of readdirSync(folder).filter(isLeftover))
+        await removeQuietly(join(folder, name));
+      return { assertHeld: (tolerated) => held.assertHeld(tolerated), release };
+    } catch (error) {
+      await release();
+      const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";
+      // Whoever made the folder was refused for another reason, and took it away.
+      if (!isGone || attempt === 20) throw writeError(folder, error);
+    }
+  }
+}
+
+/** Whether a file of a run folder is none of the run: what processes that were killed have left. */
+function isLeftover(name: string): boolean {
+  return (
+    replacedBy(name) !== undefined ||
+    (isLockOf(lockName, name) && name.endsWith(".partial")) ||
+    leftoversOfEarlierVersions.has(name)
+  );
+}
+
+const leftoversOfEarlierVersions = new Set(
+  ["config.json", "result.json", "metrics.jsonl", "report.html", "checkpoint"].map(
+    (name) => `${name}.partial`,
+  ),
+);
+
+function isLocked(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => isLockOf(lockName, name));
+  } catch {
+    // Missing, or no folder: told by what comes next.
+    return false;
+  }
+}
+
+function checkNewRunFolder(folder: string): void {
   if (isRun(folder)) {
     throw new LejepaError(
       "run-exists",
       `${folder} already holds a run; resume it, or name another folder.`,
     );
   }
-  if (!existsSync(folder)) return checkWritable(folder);
-  if (!statSync(folder).isDirectory() || readdirSync(folder).length > 0) {
+  if (!existsSync(folder)) return;
+  const isOther = (name: string): boolean => !isLeftover(name) && !isLockOf(lockName, name);
+  if (!statSync(folder).isDirectory() || readdirSync(folder).some(isOther)) {
     throw new LejepaError(
       "not-a-run",
       `${folder} is a file, or holds other files and no run; name an empty or a new folder.`,
     );
   }
-  await checkWritable(folder);
 }
 
-/** Throws "not-a-run" and "not-writable" for a folder that no run can be resumed in. */
-export async function checkResumable(folder: string): Promise<void> {
-  readConfig(folder);
-  await checkWritable(folder);
+function checkIsRun(folder: string): void {
+  if (isRun(folder)) return;
+  throw new LejepaError(
+    "not-a-run",
+    `${folder} is not a run: it has no config.json; name a folder that training has made, or start it without resume.`,
+  );
 }
 
-/** The config of a run folder, and its record. Throws "not-a-run" and "invalid-config". */
+/** The config of a run folder, and its record. Throws "not-a-run", "unreadable-file" and "invalid-config". */
 export function readConfig(folder: string): StoredConfig {
   const file = configFile(folder);
-  if (!isRun(folder)) {
+  const text = readTextFile(file);
+  if (text === undefined) {
     throw new LejepaError(
       "not-a-run",
       `${folder} is not a run: it has no config.json; name a folder that training has made.`,
@@ -126,7 +203,7 @@ export function readConfig(folder: string): StoredConfig {
   }
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, "utf8"));
+    value = parseJson(text);
   } catch (error) {
     throw new LejepaError(
       "invalid-config",
@@ -139,12 +216,13 @@ export function readConfig(folder: string): StoredConfig {
   return { config: checkConfig(config, file), record: checkRecord(record, file) };
 }
 
-/** How the run ended, if it has. Throws "corrupt-result". */
+/** How the run ended, if it has. Throws "unreadable-file" and "corrupt-result". */
 export function readResult(folder: string): TrainResult | undefined {
   const file = resultFile(folder);
-  if (!existsSync(file)) return undefined;
+  const text = readTextFile(file);
+  if (text === undefined) return undefined;
   try {
-    const result = JSON.parse(readFileSync(file, "utf8")) as TrainResult | null;
+    const result = JSON.parse(text) as TrainResult | null;
     if (typeof result?.steps === "number") return result;
   } catch {
     // Told below, like JSON that is no result.
@@ -156,11 +234,16 @@ export function readResult(folder: string): TrainResult | undefined {
 }
 
 /** Marks the run as ended. */
-export async function writeResult(folder: string, result: TrainResult): Promise<void> {
-  await replaceFile(resultFile(folder), `${JSON.stringify(result, null, 2)}\n`);
+export async function writeResult(
+  folder: string,
+  result: TrainResult,
+  guard?: Guard,
+): Promise<void> {
+  await replaceFile(resultFile(folder), `${JSON.stringify(result, null, 2)}\n`, guard);
 }
 
-/** Takes the mark away: the run goes on. */
-export async function removeResult(folder: string): Promise<void> {
+/** Takes the mark away: the run goes on. `guard` is called before. */
+export async function removeResult(folder: string, guard?: Guard): Promise<void> {
+  guard?.();
   await rm(resultFile(folder), { force: true });
 }

@@ -18,6 +18,7 @@ import { probeEncoder } from "./probe-encoder.js";
 import { startRanks } from "./rank-threads.js";
 import { writeReport, type EmbeddingPicture } from "./report.js";
 import type { PhaseSeconds, TrainResult } from "./result.js";
+import type { OwnerLock } from "./owner-lock.js";
 import {
   configWith,
   encoderOf,
@@ -27,9 +28,8 @@ import {
   passedInCode,
 } from "./run-encoder.js";
 import {
-  checkNewRunFolder,
-  checkResumable,
-  createRunFolder,
+  claimNewRun,
+  claimRun,
   readConfig,
   readResult,
   removeResult,
@@ -55,6 +55,8 @@ export interface TrainCallbacks {
   readonly onCheckpoint?: (step: number) => void;
   /** Images embedded for the probes, and how many there are to embed. */
   readonly onProbe?: (done: number, total: number) => void;
+  /** All images of an encoder are embedded, and its probes are fitted next. */
+  readonly onFit?: (encoder: "untrained" | "trained") => void;
   /** The run is over and its files are written. */
   readonly onEnd?: (result: TrainResult) => void;
 }
@@ -88,6 +90,9 @@ export interface TrainOptions {
   readonly extend?: boolean;
   /** With `resume`: lets the run go on with other images than it was begun with, which is written to its record. */
   readonly allowOtherData?: boolean;
+  /** Takes the folder over from the process that owns it: for one that is gone and does not look it. An owner that is
+   *  there after all ends with "lock-lost" before it writes again. */
+  readonly forceUnlock?: boolean;
   /** Ends the run early: the step at hand is finished and a checkpoint written. */
   readonly signal?: AbortSignal;
   /** What to tell, and to whom. */
@@ -110,9 +115,13 @@ export interface TrainOptions {
  *  the same engine with the same number of processes a resumed run gives the losses of an uninterrupted one, bit for bit,
  *  extended or not.
  *
- *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "invalid-config", "invalid-option", "config-differs",
- *  "data-differs", "encoder-differs", "passed-in-code", "corrupt-checkpoint", "corrupt-metrics", "corrupt-result";
- *  "unknown-dataset" for a source that has no name and no `datasets`;
+ *  While it works, the folder is this process's alone; others may read it (`openRun`).
+ *
+ *  @throws LejepaError "run-exists", "not-a-run", "not-writable", "unreadable-file", "invalid-config", "invalid-option",
+ *  "config-differs", "data-differs", "encoder-differs", "passed-in-code", "corrupt-checkpoint", "corrupt-metrics",
+ *  "corrupt-result"; "unknown-dataset" for a source that has no name and no `datasets`; "locked", which says what process
+ *  is at work in the folder, and "lock-lost" when another one has taken it over; "disk-full", which leaves what was there
+ *  before;
  *  "changing-constant" and "changing-structure", with `retraceEvery`, where the step is no longer what was compiled;
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
  *  encoders and engines throw */
@@ -133,6 +142,9 @@ class Session {
   readonly #phases = { load: 0, compile: 0, train: 0, probe: 0 };
   readonly #callbacks: TrainCallbacks;
   #engine: Engine | undefined;
+  #lock: OwnerLock | undefined;
+  /** No file of the run is put in place unless the folder is still this process's. */
+  readonly #guard = (): void => this.#lock!.assertHeld();
 
   constructor(
     private readonly folder: string,
@@ -147,8 +159,9 @@ class Session {
     const input = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
     const isResumed = options.resume === true;
     checkOptions(options);
-    // Said before anything slow begins.
-    await (isResumed ? checkResumable(folder) : checkNewRunFolder(folder));
+    // Before anything of the folder is read, and before anything slow begins.
+    const claim = isResumed ? claimRun : claimNewRun;
+    this.#lock = await claim(folder, { force: options.forceUnlock === true });
 
     const loaded = await this.#timed("load", () => this.#load(input));
     const { config, record, stored, engine, done, notes } = loaded;
@@ -171,10 +184,10 @@ class Session {
         notes,
       });
     const write = async (): Promise<void> => {
-      if (!isResumed) return createRunFolder(folder, { config, record });
-      await writeConfig(folder, { config, record });
+      await writeConfig(folder, { config, record }, this.#guard);
       // The result of the run that was extended.
-      if (before !== undefined && before.steps !== config.steps) await removeResult(folder);
+      if (before !== undefined && before.steps !== config.steps)
+        await removeResult(folder, this.#guard);
     };
     let trained = { state: loaded.state, done, dataWaitSeconds: 0 };
     if (done < config.steps) {
@@ -195,7 +208,8 @@ class Session {
       }
     } else {
       // Settings are those of the training, which is over.
-      if (stored !== undefined) await writeConfig(folder, { config: stored.config, record });
+      if (stored !== undefined)
+        await writeConfig(folder, { config: stored.config, record }, this.#guard);
       start();
     }
 
@@ -225,13 +239,18 @@ class Session {
     };
     const { parameterCounts } = loaded.step;
     const metrics = readMetrics(folder);
-    await writeReport(folder, { config, record, parameterCounts, metrics, result, picture });
-    if (!isInterrupted) await writeResult(folder, result);
+    const content = { config, record, parameterCounts, metrics, result, picture };
+    await writeReport(folder, content, this.#guard);
+    if (!isInterrupted) await writeResult(folder, result, this.#guard);
     return this.#end(result);
   }
 
   async close(): Promise<void> {
-    await this.#engine?.dispose();
+    try {
+      await this.#engine?.dispose();
+    } finally {
+      await this.#lock?.release();
+    }
   }
 
   #end(result: TrainResult): TrainResult {
@@ -339,7 +358,7 @@ class Session {
   ): Promise<{ state: HostTensors; done: number; dataWaitSeconds: number }> {
     const { folder } = this;
     const { steps, seed, batchSize, checkpointEvery, retraceEvery } = config;
-    const log = await openMetricsLog(folder, doneBefore);
+    const log = await openMetricsLog(folder, doneBefore, this.#guard);
     const secondsBefore = readMetrics(folder).at(-1)?.seconds ?? 0;
     const began = performance.now();
     const times = [began];
@@ -347,8 +366,9 @@ class Session {
     let saved = savedBefore;
     let state: HostTensors = {};
     const save = async (): Promise<void> => {
-      state = await runner.readState();
-      await writeCheckpoint(folder, encoder, { step: done, seed, state });
+      // A checkpoint is not on the disk before the lines of its steps are.
+      [state] = await Promise.all([runner.readState(), log.sync()]);
+      await writeCheckpoint(folder, encoder, { step: done, seed, state }, this.#guard);
       saved = done;
       this.#callbacks.onCheckpoint?.(done);
     };
@@ -381,6 +401,7 @@ class Session {
           dataWaitSeconds: round(waited / 1000, 6),
           seconds: round(secondsBefore + (now - began) / 1000, 3),
         };
+        this.#lock!.assertHeld(1000);
         log.append(metrics);
         this.#callbacks.onStep?.(metrics);
         // Before a checkpoint, which shall not hold what a changed step should have computed otherwise.
@@ -408,8 +429,10 @@ class Session {
       for (const [i, values] of [encoder.init(config.seed), parameters].entries()) {
         signal?.throwIfAborted();
         const run = { config, encoder, parameters: values };
-        const onProgress = (done: number): void =>
+        const onProgress = (done: number): void => {
           this.#callbacks.onProbe?.(i * images + done, 2 * images);
+          if (done === images) this.#callbacks.onFit?.(i === 0 ? "untrained" : "trained");
+        };
         const options = { onProgress, ...(signal && { signal }) };
         probed.push(await probeEncoder(engine, run, datasets, options));
       }

@@ -3,10 +3,21 @@ import { access, mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { LejepaError } from "@lejepa/ops";
 
-/** Makes a folder and those above it that are missing; resolves to the ones it made, outermost first.
+/** Makes a folder and those above it that are missing; resolves to the ones it made, outermost first: a folder that
+ *  another process makes at the same moment is made by one of the two.
  *  @throws LejepaError "not-writable" when it cannot be made, is no folder, or may not be written to */
 export async function makeFolder(path: string): Promise<string[]> {
-  const folder = resolve(path);
+  for (let attempt = 1; ; attempt++) {
+    const made = await tryToMakeFolder(resolve(path), attempt < 20 ? "retry" : "tell");
+    if (made !== undefined) return made;
+  }
+}
+
+/** Undefined when to try again: another process, which made folders for a run that was then refused, removed one. */
+async function tryToMakeFolder(
+  folder: string,
+  onMissing: "retry" | "tell",
+): Promise<string[] | undefined> {
   // Level by level: mkdir with `recursive` never ends where the system says that a folder's own parent is missing,
   // as Linux does for /proc/x.
   const missing: string[] = [];
@@ -19,33 +30,44 @@ export async function makeFolder(path: string): Promise<string[]> {
   try {
     if (!(await stat(at)).isDirectory()) throw notWritable(folder, `${at} is a file`);
     await access(at, constants.W_OK);
-    for (const level of missing) {
-      await mkdir(level);
-      made.push(level);
-    }
+    for (const level of missing) if (await makeOne(level)) made.push(level);
+    if (!(await stat(folder)).isDirectory()) throw notWritable(folder, `${folder} is a file`);
   } catch (error) {
-    await removeFolders(made);
+    await removeEmptyFolders(made);
     if (error instanceof LejepaError) throw error;
     const { code = "", message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" && onMissing === "retry") return undefined;
     const why: Record<string, string> = {
       EACCES: `${at} may not be written to`,
       EPERM: `${at} may not be written to`,
       EROFS: `${at} is on a read-only disk`,
       ENOENT: `the system makes no folders in ${at}`,
       ENAMETOOLONG: "its name is too long",
+      ENOSPC: "the disk is full",
     };
     throw notWritable(folder, why[code] ?? message, error);
   }
   return made;
 }
 
-/** Throws what {@link makeFolder} would, and leaves no folder behind. */
-export async function checkWritable(folder: string): Promise<void> {
-  await removeFolders(await makeFolder(folder));
+/** Makes one folder; resolves to whether it was this call that did. */
+export async function makeOne(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
 }
 
-async function removeFolders(made: readonly string[]): Promise<void> {
-  for (const folder of made.toReversed()) await rmdir(folder);
+/** Removes the folders that {@link makeFolder} made, as far as nothing is in them. */
+export async function removeEmptyFolders(made: readonly string[]): Promise<void> {
+  try {
+    for (const folder of made.toReversed()) await rmdir(folder);
+  } catch {
+    // Somebody else is in it by now.
+  }
 }
 
 /** Whether anything has this name. What cannot be looked at counts as there: using it then says why. */

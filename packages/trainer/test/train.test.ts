@@ -1,5 +1,6 @@
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -477,7 +478,18 @@ describe("faults", () => {
     await start("a", { config: { steps: 1 } });
     truncateSync(join(scratch, "a", "config.json"), 40);
     await expect(openRun(join(scratch, "a"))).rejects.toMatchObject({ code: "invalid-config" });
-    await expect(openRun(join(scratch, "a"))).rejects.toThrow(/config\.json/);
+    await expect(openRun(join(scratch, "a"))).rejects.toThrow(/config\.json: .* \(line \d+/);
+  });
+
+  test("a config that is a folder, and one with a byte-order mark, are told apart from a broken one", async () => {
+    await start("a", { config: { steps: 1 } });
+    const file = join(scratch, "a", "config.json");
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, `\ufeff${text}`);
+    expect((await openRun(join(scratch, "a"))).step).toBe(1);
+    rmSync(file);
+    mkdirSync(file);
+    await expect(openRun(join(scratch, "a"))).rejects.toMatchObject({ code: "unreadable-file" });
   });
 
   test.each(["{", "null", "[]"])("a result that reads %s is noticed and named", async (text) => {

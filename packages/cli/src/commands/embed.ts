@@ -1,12 +1,11 @@
-import { rename, writeFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { datasetNames } from "@lejepa/data";
+import { resolve } from "node:path";
+import { datasetNames, type Dataset } from "@lejepa/data";
 import { createEngine, engineNames, type EngineName } from "@lejepa/engine";
-import { embedRun, makeFolder, openRun } from "@lejepa/trainer";
+import { claimOutput, embedRun, openRun, type Run } from "@lejepa/trainer";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { dump } from "npyjs";
 import { folderOption, openFor } from "../data-folder.js";
 import { interruptSignal } from "../interrupt.js";
+import { npyFile } from "../npy.js";
 import { printJson } from "../print-json.js";
 import { embeddingBar } from "../progress.js";
 
@@ -48,47 +47,46 @@ export function addEmbedCommand(program: Command): void {
     .action(async (path: string, flags: EmbedFlags) => {
       const run = await openRun(path);
       const dataset = await openFor(run, flags.dataset, flags.split, flags.folder);
-      // Before the work, so that a folder that cannot be made costs none.
-      await makeFolder(dirname(flags.out));
-      const engine = await createEngine(flags.engine);
-      const interrupt = interruptSignal("Stopping soon");
-      const progress = embeddingBar(dataset.length);
+      const labelFile = flags.out.replace(/\.npy$/, ".labels.npy");
+      // Before the work, so that a file that cannot be written costs none.
+      const output = await claimOutput(flags.out, labelFile);
       try {
-        const { features, dim, labels } = await embedRun(engine, run, dataset, {
-          onProgress: (done) => progress.update(done),
-          signal: interrupt.signal,
-        });
-        progress.stop();
-        const labelFile = flags.out.replace(/\.npy$/, ".labels.npy");
-        await writeArray(flags.out, features, [dataset.length, dim]);
-        if (labels !== undefined) await writeArray(labelFile, labels, [dataset.length]);
+        const { features, dim, labels } = await embedded(run, dataset, flags.engine);
+        const shape = [dataset.length, dim];
+        await output.replace(
+          npyFile(features, shape),
+          labels === undefined ? null : npyFile(labels, [dataset.length]),
+        );
         const files = { out: flags.out, labels: labels === undefined ? null : labelFile };
-        if (flags.json) printJson({ run: run.folder, ...files, shape: [dataset.length, dim] });
+        if (flags.json) printJson({ run: run.folder, ...files, shape });
         else
           process.stdout.write(
             `${flags.out}: float32 [${dataset.length}, ${dim}]\n` +
               (labels === undefined ? "" : `${labelFile}: int32 [${dataset.length}]\n`),
           );
       } finally {
-        progress.stop();
-        interrupt.ignore();
-        await engine.dispose();
+        await output.release();
       }
     });
+}
+
+async function embedded(run: Run, dataset: Dataset, engineName: "auto" | EngineName) {
+  const engine = await createEngine(engineName);
+  const interrupt = interruptSignal("Stopping soon");
+  const progress = embeddingBar(dataset.length);
+  try {
+    return await embedRun(engine, run, dataset, {
+      onProgress: (done) => progress.update(done),
+      signal: interrupt.signal,
+    });
+  } finally {
+    progress.stop();
+    interrupt.ignore();
+    await engine.dispose();
+  }
 }
 
 function npyPath(text: string): string {
   if (!text.endsWith(".npy")) throw new InvalidArgumentError("Name a file that ends in .npy.");
   return resolve(text);
-}
-
-/** Writes beside and renames, so that a reader never sees half an array. */
-async function writeArray(
-  file: string,
-  data: Float32Array | Int32Array,
-  shape: number[],
-): Promise<void> {
-  const aside = `${file}.${process.pid}.tmp`;
-  await writeFile(aside, Buffer.from(dump(data, shape)));
-  await rename(aside, file);
 }

@@ -1,8 +1,14 @@
-import { writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
 import { createEngine, type Explanation } from "@lejepa/engine";
-import { makeFolder, mnistPreset, openRun, stepOf, type TrainConfig } from "@lejepa/trainer";
+import {
+  makeFolder,
+  replaceFile,
+  mnistPreset,
+  openRun,
+  stepOf,
+  type TrainConfig,
+} from "@lejepa/trainer";
 import { InvalidArgumentError, type Command } from "commander";
 import { wholeNumber } from "../arguments.js";
 import { printJson } from "../print-json.js";
@@ -58,7 +64,7 @@ Examples:
         const { step, inputs } = training;
         const compiled = await engine.compile(step, { state: training.initialState(0), inputs });
         const { onnx: model, ...told } = await compiled.explain();
-        if (onnx !== undefined) await writeFile(onnx, model);
+        if (onnx !== undefined) await replaceFile(onnx, model);
         if (json)
           printJson({ encoder: encoder.name, batchSize, views, onnx: onnx ?? null, ...told });
         else {

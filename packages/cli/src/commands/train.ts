@@ -2,7 +2,13 @@ import { resolve } from "node:path";
 import { datasetNames } from "@lejepa/data";
 import { encoderNames } from "@lejepa/encoders";
 import { engineNames } from "@lejepa/engine";
-import { mnistPreset, train, type TrainConfigInput } from "@lejepa/trainer";
+import {
+  makeFolder,
+  mnistPreset,
+  removeEmptyFolders,
+  train,
+  type TrainConfigInput,
+} from "@lejepa/trainer";
 import { Option, type Command } from "commander";
 import { numberBetween, positiveNumber, wholeNumber } from "../arguments.js";
 import { folderOption } from "../data-folder.js";
@@ -17,6 +23,7 @@ interface TrainFlags extends Omit<TrainConfigInput, "source" | "preset"> {
   resume?: true;
   extend?: true;
   allowOtherData?: true;
+  forceUnlock?: true;
   json?: true;
 }
 
@@ -101,6 +108,10 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
       "--allow-other-data",
       "with --resume: go on though the images are others than before, and record it",
     )
+    .option(
+      "--force-unlock",
+      "take the run folder over from the process that owns it, where that is gone for sure",
+    )
     .option("--json", "print one JSON object as the last line of standard output")
     .addHelpText(
       "after",
@@ -119,7 +130,16 @@ Examples:
   lejepa train mnist --run runs/shared --batch-size 512 --processes 2`,
     )
     .action(async (source: string, flags: TrainFlags, command: Command) => {
-      const { run, lr, resume, extend, allowOtherData, json, ...config } = flags;
+      const {
+        run,
+        lr,
+        resume,
+        extend,
+        allowOtherData,
+        forceUnlock = false,
+        json,
+        ...config
+      } = flags;
       if (resume === true && run === undefined)
         command.error("--resume needs --run DIR: the run to go on with.", { exitCode: 2 });
       for (const [name, value] of Object.entries({ extend, "allow-other-data": allowOtherData }))
@@ -129,16 +149,19 @@ Examples:
         command.error("--extend needs --steps N or --epochs N: how long the run shall be.", {
           exitCode: 2,
         });
+      const { folder, made } =
+        run === undefined ? await newRunFolder(source) : { folder: run, made: [] };
       const interrupt = interruptSignal("Stopping soon, with a checkpoint of what is done");
       const progress = trainingProgress();
       try {
         const result = await train(
           { ...config, source, learningRate: lr },
           {
-            run: run ?? newRunFolder(source),
+            run: folder,
             resume: resume ?? false,
             extend: extend ?? false,
             allowOtherData: allowOtherData ?? false,
+            forceUnlock,
             signal: interrupt.signal,
             callbacks: progress.callbacks,
           },
@@ -150,6 +173,8 @@ Examples:
       } finally {
         progress.stop();
         interrupt.ignore();
+        // Of a run that was refused.
+        await removeEmptyFolders(made);
       }
     });
 }
@@ -167,7 +192,13 @@ function preset(
   return `(default: ${mnistPreset[key]})`;
 }
 
-function newRunFolder(source: string): string {
+/** Makes a folder that nobody else has, named after the source and the time, and those above it that are missing. */
+async function newRunFolder(source: string): Promise<{ folder: string; made: string[] }> {
   const now = new Date().toISOString().replace(/\..*$/, "").replace("T", "-").replaceAll(":", "");
-  return resolve("runs", `${source}-${now}`);
+  const name = resolve("runs", `${source}-${now}`);
+  for (let n = 1; ; n++) {
+    const folder = n === 1 ? name : `${name}-${n}`;
+    const made = await makeFolder(folder);
+    if (made.at(-1) === folder) return { folder, made };
+  }
 }

@@ -6,19 +6,23 @@ const frames = 48;
 /** The folder that holds this package's modules: `src`, or `dist` once built. */
 const ownFolder = fileURLToPath(new URL(".", import.meta.url)).replace(/capture[\\/]$/, "");
 
-/** A frame that says nothing about the caller's code: tfjs, this package, the installed @lejepa packages, their
- *  sources beside this package, Node itself. Test files are always the caller's. */
-function isInternal(frame: string): boolean {
-  if (/\.test\.[cm]?[jt]s/.test(frame)) return false;
-  return (
+/** Whose code a frame is in: that of the caller, of another package of @lejepa that the caller's code called (an
+ *  encoder, a loss), or of the machinery that says nothing about either: tfjs, ops, this package, Node. */
+function whose(frame: string): "caller" | "package" | "machinery" {
+  // Test files are always the caller's.
+  if (/\.test\.[cm]?[jt]s/.test(frame)) return "caller";
+  if (
     frame.includes("@tensorflow/") ||
     // Where its source maps say that it was.
     /[\\/]tfjs-(core|backend-\w+)[\\/]src[\\/]/.test(frame) ||
-    /node_modules[\\/]@lejepa[\\/]/.test(frame) ||
     frame.includes(ownFolder) ||
     /[\\/]packages[\\/](ops|engine)[\\/](src|dist)[\\/]/.test(frame) ||
+    /[\\/]node_modules[\\/]@lejepa[\\/](ops|engine)[\\/]/.test(frame) ||
     /\(node:|at node:|<anonymous>\)$/.test(frame)
-  );
+  )
+    return "machinery";
+  const installed = /[\\/]node_modules[\\/](@lejepa[\\/]\w+|lejepa)[\\/]/;
+  return installed.test(frame) ? "package" : "caller";
 }
 
 /** Where something was called. Taking one costs microseconds; it becomes text only when an error needs it. */
@@ -32,11 +36,14 @@ export class CallSite {
     Error.stackTraceLimit = limit;
   }
 
-  /** "file:line:column" of the first frame outside tfjs and these packages. */
+  /** "file:line:column" of the first frame of the caller's own code; without one, of the first in another of these
+   *  packages: a command line that trains an encoder has no other code. */
   toString(): string {
     const lines = (this.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-    const caller = lines.find((line) => !isInternal(line));
-    const location = caller && /\(?([^\s()]+:\d+:\d+)\)?$/.exec(caller)?.[1];
+    const found =
+      lines.find((line) => whose(line) === "caller") ??
+      lines.find((line) => whose(line) === "package");
+    const location = found && /\(?([^\s()]+:\d+:\d+)\)?$/.exec(found)?.[1];
     return location?.replace(/^file:\/\//, "") ?? "an unknown line";
   }
 }
