@@ -62,7 +62,7 @@ async function plant(changes: Record<string, unknown>): Promise<void> {
 
 /** Another process, and the words that it says. */
 function start(mode: string, itsTiming = timing) {
-  const script = join(import.meta.dirname, "lock-process.ts");
+  const script = join(import.meta.dirname, "programs/hold-lock.ts");
   const child = spawn(
     process.execPath,
     ["--import", "tsx", script, place, JSON.stringify(itsTiming), mode],

@@ -1,9 +1,9 @@
-/** A process of its own that reads a run that another one writes, for tests: `node --import tsx run-reader-process.ts RUN
+/** A process of its own that reads a run that another one writes, for tests: `node --import tsx read-run.ts RUN
  *  STEPS`. Ends when it has read the checkpoint of step STEPS, with a line of JSON: how often it has read, what was wrong. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openRun, type Run } from "@lejepa/trainer";
-import { readMetrics } from "../src/metrics-log.js";
+import { readMetrics } from "../../src/metrics-log.js";
 
 const [folder, steps] = process.argv.slice(2) as [string, string];
 const faults: string[] = [];

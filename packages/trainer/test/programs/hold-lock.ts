@@ -1,8 +1,8 @@
-/** A process of its own that wants a lock, for tests: `node --import tsx lock-process.ts PLACE TIMING MODE`. Says what
+/** A process of its own that wants a lock, for tests: `node --import tsx hold-lock.ts PLACE TIMING MODE`. Says what
  *  comes of it on standard output, a word a line. */
 import { closeSync, openSync, unlinkSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { acquireLock, type LockOptions } from "../src/owner-lock.js";
+import { acquireLock, type LockOptions } from "../../src/owner-lock.js";
 
 const [place, timing, mode] = process.argv.slice(2) as [string, string, string];
 const options: LockOptions = {

@@ -1,20 +1,19 @@
-/** A process of its own that writes a run, for tests: `node --import tsx run-writer-process.ts RUN STEPS`. It goes on from
+/** A process of its own that writes a run, for tests: `node --import tsx write-run.ts RUN STEPS [ENDS]`. It goes on from
  *  the last checkpoint, with no training in between: every number of a checkpoint is its step. Says each step on standard
- *  output when its checkpoint is written. */
+ *  output when its checkpoint is written. With ENDS every tenth step is an end, with report and result. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createEncoder } from "@lejepa/encoders";
 import type { HostTensors } from "@lejepa/ops";
-import { readCheckpoint, writeCheckpoint } from "../src/checkpoint.js";
-import { completeConfig } from "../src/config.js";
-import { openMetricsLog, readMetrics } from "../src/metrics-log.js";
-import { mnistPreset } from "../src/presets/mnist.js";
-import { writeReport } from "../src/report.js";
-import type { TrainResult } from "../src/result.js";
-import type { RunRecord } from "../src/run-record.js";
-import { claimNewRun, claimRun, writeConfig, writeResult } from "../src/run-folder.js";
+import { readCheckpoint, writeCheckpoint } from "../../src/checkpoint.js";
+import { completeConfig } from "../../src/config.js";
+import { openMetricsLog, readMetrics } from "../../src/metrics-log.js";
+import { mnistPreset } from "../../src/presets/mnist.js";
+import type { TrainResult } from "../../src/result.js";
+import type { RunRecord } from "../../src/run-record.js";
+import { claimNewRun, claimRun, writeConfig, writeResult } from "../../src/run-folder.js";
 
-const [run, count] = process.argv.slice(2) as [string, string];
+const [run, count, ends] = process.argv.slice(2) as [string, string, string?];
 const steps = Number(count);
 const config = completeConfig({ source: "stripes", imageSize: 8, steps }, mnistPreset, 1000);
 const encoder = createEncoder(config.encoder, { imageSize: 8, channels: 1 });
@@ -36,7 +35,8 @@ for (let step = (before?.step ?? 0) + 1; step <= steps; step++) {
   await log.sync();
   await writeCheckpoint(run, encoder, { step, seed: config.seed, state: stateOf(step) }, guard);
   process.stdout.write(`${step}\n`);
-  if (step % 10 !== 0) continue;
+  if (ends === undefined || step % 10 !== 0) continue;
+  const { writeReport } = await import("../../src/report.js");
   const result: TrainResult = {
     ...{ status: "finished", run, steps: step, seconds: 1, engine: "eager" },
     ...{ engineDescription: "none", resumedFrom: null, dataWaitSeconds: 0, probes: null },
