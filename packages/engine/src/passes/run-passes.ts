@@ -20,6 +20,7 @@ import { masksFromResults } from "./masks-from-results.js";
 import { reluGradients } from "./relu-gradients.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { uniformConstants } from "./uniform-constants.js";
+import { wholeReorderings } from "./whole-reorderings.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** Over the kernels as recorded. */
@@ -47,7 +48,14 @@ export const onnxPasses = (blockSize?: number): readonly Pass[] => [
   ...loweredPasses,
   ...(blockSize === undefined
     ? []
-    : [blockedLayout(blockSize), identities, commonSubexpressions, deadCode, fusedChannels]),
+    : [
+        blockedLayout(blockSize),
+        identities,
+        commonSubexpressions,
+        deadCode,
+        fusedChannels,
+        wholeReorderings,
+      ]),
   earlySplits,
   gemmBias,
   gatheredRows,
