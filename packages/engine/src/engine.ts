@@ -14,11 +14,16 @@ export interface InputSpec {
   readonly dtype?: "float32" | "int32";
 }
 
-/** What {@link CompiledStep.run} accepts for one input: the elements row-major, a host tensor of the declared shape,
- *  or a number for an input of one element. Leave typed arrays alone until the returned promise settles. The onnx engine
- *  copies them to its worker thread (over shared memory, that thread does); in the main thread it reads in place all but
- *  those over shared memory. */
-export type InputValue = Float32Array | Int32Array | HostTensor | number;
+/** What {@link CompiledStep.run} accepts for one input: the elements row-major, the same as { shape, data } with the
+ *  declared shape, or a number for an input of one element, a whole one for an int32. Leave typed arrays alone until the
+ *  returned promise settles. The onnx engine copies them to its worker thread (over shared memory, that thread does); in
+ *  the main thread it reads in place all but those over shared memory. */
+export type InputValue =
+  | Float32Array
+  | Int32Array
+  | HostTensor
+  | { readonly shape: readonly number[]; readonly data: Int32Array }
+  | number;
 
 /** What a step is compiled for. */
 export interface StepSpec {
@@ -163,7 +168,8 @@ export interface Engine {
   /** Why "auto" is this engine, in a sentence or two; left out where the engine was asked for by name. */
   readonly reason?: string;
   /** Prepares a step to run over and over.
-   *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured */
+   *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured, and "bad-step",
+   *  "bad-state" or "bad-input" for a step, a state or inputs that are none */
   compile(step: Step, spec: StepSpec): Promise<CompiledStep>;
   /** Prepares several steps over one state, which is in memory once: `{ step, grads, apply, embed }`, say. Each is
    *  given the whole state and returns the whole state. What a step returns as it came in is never copied.
