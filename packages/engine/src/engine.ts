@@ -46,7 +46,8 @@ export interface CompiledEntry {
   /** Runs the step once and advances the state.
    *  Returns `outputs`, in arrays of the caller's own (int32 and bool outputs as float32 numbers).
    *  @throws LejepaError "bad-input" when an input is missing, unknown, or of the wrong length or type;
-   *  "disposed" after {@link ResidentState.dispose}. The state is then what it was. */
+   *  "index-out-of-range" when a kernel was given an index of an element that there is not; "runtime-failed" when
+   *  onnxruntime or TensorFlow fails; "disposed" after {@link ResidentState.dispose}. The state is then what it was. */
   run(inputs: Readonly<Record<string, InputValue>>): Promise<HostTensors>;
   /** Runs the step on the state as it stands, without advancing it, and tells what it is made of and what it costs.
    *  @throws LejepaError "no-graph" on the eager engine; "no-profile" on the tensorflow engine, whose profiler is out of
@@ -193,6 +194,8 @@ export interface Engine {
  *  - "bad-step": the step is asynchronous, or returns something else than `{ state, outputs }`
  *  - "state-mismatch": the state out has other names, shapes or types than the state in
  *  - "bad-input", "bad-state": values of the wrong name, shape, length or type
+ *  - "index-out-of-range": a kernel was given an index of an element that there is not
+ *  - "runtime-failed": onnxruntime or TensorFlow refused a step, or failed in one
  *  - "disposed": used after `dispose`
  *  - "no-graph": `explain` on the eager engine
  *  - "no-profile": `explain` on the tensorflow engine
@@ -214,6 +217,8 @@ export type EngineErrorCode =
   | "state-mismatch"
   | "bad-input"
   | "bad-state"
+  | "index-out-of-range"
+  | "runtime-failed"
   | "disposed"
   | "no-graph"
   | "no-profile"

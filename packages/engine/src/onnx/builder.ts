@@ -39,6 +39,8 @@ export class OnnxBuilder {
   readonly #literals = new Map<Value, Literal>();
   /** Where the kernel that is being lowered was called. */
   site: CallSite | undefined;
+  /** Its name. */
+  kernel: string | undefined;
   /** What that kernel is a part of: a composite kernel of @lejepa/ops, or itself. */
   layer = "";
 
@@ -55,7 +57,7 @@ export class OnnxBuilder {
     domain = "",
   ): Value {
     const output = newValue(shape, dtype);
-    this.#nodes.push({ op, domain, inputs, attributes, outputs: [output], site: this.site });
+    this.#add({ op, domain, inputs, attributes, outputs: [output] });
     return output;
   }
 
@@ -68,8 +70,12 @@ export class OnnxBuilder {
     domain = "",
   ): Value[] {
     const outputs = results.map(([shape, dtype]) => newValue(shape, dtype));
-    this.#nodes.push({ op, domain, inputs, attributes, outputs, site: this.site });
+    this.#add({ op, domain, inputs, attributes, outputs });
     return outputs;
+  }
+
+  #add(node: GraphNode): void {
+    this.#nodes.push({ ...node, kernel: this.kernel, site: this.site });
   }
 
   literal(literal: Literal, shape: Shape, dtype: DType): Value {

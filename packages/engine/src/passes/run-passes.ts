@@ -15,6 +15,7 @@ import { gatheredRows } from "./gathered-rows.js";
 import { gemmBias } from "./gemm-bias.js";
 import { inPlaceUpdates } from "./in-place-updates.js";
 import { identities } from "./identities.js";
+import { indexChecks } from "./index-checks.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
 import { masksFromResults } from "./masks-from-results.js";
 import { reluGradients } from "./relu-gradients.js";
@@ -25,6 +26,7 @@ import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** Over the kernels as recorded. */
 const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
+  indexChecks,
   commonSubexpressions,
   masksFromResults,
   deadCode,
