@@ -13,6 +13,8 @@ import {
   type Value,
 } from "../graph/graph.js";
 
+import { unfitTypes } from "./element-types.js";
+
 type Attributes = Readonly<Record<string, unknown>>;
 
 /** An attribute that is a 32-bit float even where it is a whole number. */
@@ -75,6 +77,11 @@ export class OnnxBuilder {
   }
 
   #add(node: GraphNode): void {
+    const unfit = unfitTypes(node, (value) => this.#literals.has(value));
+    if (unfit !== undefined)
+      throw new Error(
+        `there is no ${node.op} of ${unfit}; cast to ${unfit === "bool" ? "int32 or float32" : "float32"} first (tf.cast).`,
+      );
     this.#nodes.push({ ...node, kernel: this.kernel, site: this.site });
   }
 
@@ -153,6 +160,15 @@ export class OnnxBuilder {
         this.binary("And", this.unary("Not", condition), no),
       );
     return this.op("Where", [condition, yes, no], shape, yes.dtype);
+  }
+
+  /** Doubles as whole numbers of 32 bits, as JavaScript stores them: without the fraction, modulo 2^32, and 0 for what is
+   *  not finite. A cast alone gives the smallest number for all that do not fit. */
+  toInt32(x: Value): Value {
+    const finite = this.op("Mod", [x, this.number(2 ** 32, x)], x.shape, x.dtype, { fmod: 1 });
+    // Of what is not finite the remainder is NaN.
+    const none = this.op("IsNaN", [finite], x.shape, "bool");
+    return this.cast(this.cast(this.where(none, this.number(0, x), finite), "int64"), "int32");
   }
 
   cast(x: Value, dtype: DType): Value {
