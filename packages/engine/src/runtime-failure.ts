@@ -5,7 +5,7 @@ import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
 import type { EngineName } from "./engine.js";
 import type { Graph, GraphNode, Value } from "./graph/graph.js";
-import { describeOutside, indexDemandOf, indexWayOut } from "./passes/index-checks.js";
+import { indexDemandOf, indexWayOut, outsideError } from "./passes/index-checks.js";
 import type { Feed } from "./session-host.js";
 
 /** A model that may be what failed. */
@@ -36,12 +36,7 @@ export function runtimeFailure(cause: unknown, failing: Failing): unknown {
   const { call, engine, suspects } = failing;
   const { node, suspect } = failedNode(messageOf(cause), failing) ?? {};
   const kernel = node && placing.has(node.op) ? kernelAt(node, suspect!.captured) : undefined;
-  if (kernel)
-    return engineError(
-      "index-out-of-range",
-      `${call}: ${kernel.op}, called at ${String(kernel.site)}, was given ${foundOutside(kernel, suspect!, failing)}; ${indexWayOut}.`,
-      { cause },
-    );
+  if (kernel) return outsideIndex(kernel, suspect!, failing, cause);
   const step = (suspect ?? suspects.at(-1))?.step ?? "step";
   const named = step === "step" ? "the step" : `the step "${step}"`;
   const where = node
@@ -97,12 +92,16 @@ function failedNode(
 const kernelAt = ({ site }: GraphNode, captured: Graph): GraphNode | undefined =>
   site && captured.nodes.find((each) => each.site === site && indexDemandOf(each));
 
-/** "the index -1 by the input "i", which is not in [0, 2]", as far as it can be told. */
-function foundOutside(kernel: GraphNode, { captured }: Suspect, { feeds = [] }: Failing): string {
-  const demand = indexDemandOf(kernel)!;
-  const input = inputOf(demand.indices, captured);
+/** Which index was outside, as far as it can be told: those of an input are at hand. */
+function outsideIndex(
+  kernel: GraphNode,
+  { captured }: Suspect,
+  { call, feeds = [] }: Failing,
+  cause: unknown,
+): Error {
+  const input = inputOf(indexDemandOf(kernel)!.indices, captured);
   const feed = feeds.find(({ name }) => input === port.input(name));
-  return describeOutside(demand, feed?.data, feed && ` by the input "${feed.name}"`);
+  return outsideError(call, kernel, feed?.data, feed && ` of the input "${feed.name}"`, cause);
 }
 
 /** Kernels whose result has the elements of their operand in their order. */

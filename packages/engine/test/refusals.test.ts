@@ -281,7 +281,7 @@ test.for(names)(
       await expect(engines[name]!.compile(step, spec)).rejects.toMatchObject({
         code: "index-out-of-range",
         message: expect.stringMatching(
-          `GatherV2, .* the index ${place}, which is not in \\[0, 3\\]`,
+          `GatherV2: the index value ${place} is not in \\[0, 3\\]`,
         ) as string,
       });
     }

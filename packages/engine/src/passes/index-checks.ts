@@ -78,12 +78,16 @@ function firstOutside(
   return undefined;
 }
 
-/** "the index 3, which is not in [0, 2]", of these indices where they are known, `from` a place.  */
-export function describeOutside(
-  demand: IndexDemand,
-  indices: ArrayLike<number> | undefined,
+/** The error for indices outside, of these where they are known; `from` says where they came from.
+ *  The index comes in tfjs's own words. */
+export function outsideError(
+  call: "compile" | "run",
+  node: GraphNode,
+  indices?: ArrayLike<number>,
   from = "",
-): string {
+  cause?: unknown,
+): Error {
+  const demand = indexDemandOf(node)!;
   const { lengths } = demand;
   const range =
     lengths === undefined
@@ -92,26 +96,36 @@ export function describeOutside(
         ? `is not in [0, ${lengths[0]! - 1}]`
         : `is outside of the shape [${lengths.join(", ")}]`;
   const at = indices && firstOutside(demand, indices);
-  if (at === undefined) return `an index that ${range}`;
   const depth = lengths?.length ?? 1;
-  const place = Array.from({ length: depth }, (_, i) => indices![at - (at % depth) + i]);
-  return `the index ${depth === 1 ? place[0] : `[${place.join(", ")}]`}${from}, which ${range}`;
+  const place = Array.from(
+    { length: depth },
+    (_, i) => indices?.[(at ?? 0) - ((at ?? 0) % depth) + i],
+  );
+  const value = depth === 1 ? place[0] : `[${place.join(", ")}]`;
+  const index = at === undefined ? "an index value" : `the index value ${value}${from}`;
+  return engineError(
+    "index-out-of-range",
+    `${call}: ${node.op}: ${index} ${range}, called at ${String(node.site)}; ${indexWayOut}.`,
+    { cause },
+  );
 }
 
 /** What the caller can do. */
 export const indexWayOut = "pass indices within that, or clip them in the step (tf.clipByValue)";
 
-/** Refuses indices that the step itself wrote down. */
-function requireInside(node: GraphNode, demand: IndexDemand, literal: Literal): void {
+/** Throws "index-out-of-range" for indices outside that the step itself wrote down. */
+export function requireInside(
+  node: GraphNode,
+  literalOf: (value: Value) => Literal | undefined,
+): void {
+  const demand = indexDemandOf(node);
+  const literal = demand && literalOf(demand.indices);
+  if (!literal) return;
   const indices =
     "dense" in literal
       ? literal.dense
       : Array.from({ length: sizeOf(demand.indices.shape) }, () => literal.uniform);
-  if (firstOutside(demand, indices) !== undefined)
-    throw engineError(
-      "index-out-of-range",
-      `compile: ${node.op}, called at ${String(node.site)}, was given ${describeOutside(demand, indices)}; ${indexWayOut}.`,
-    );
+  if (firstOutside(demand, indices) !== undefined) throw outsideError("compile", node, indices);
 }
 
 /** The kernel of a check. */
@@ -125,8 +139,8 @@ export const isCheckName = (name: string): boolean => name.startsWith("lejepa/in
 
 /** Every kernel that takes places as data is joined by a check of these, a node of its own that fails when the step runs
  *  with one outside: onnxruntime counts negative ones from the end, in silence, and a gradient does not read what it does
- *  not need. It is an output, so that it runs whatever becomes of the kernel. Over tfjs kernels.
- *  Throws "index-out-of-range" for places outside that the step wrote down. */
+ *  not need. It is an output, so that it runs whatever becomes of the kernel. Over tfjs kernels; places that the step
+ *  wrote down are checked while it is captured. */
 export const indexChecks: Pass = {
   name: "index checks",
   run(graph: Graph): Graph {
@@ -138,11 +152,7 @@ export const indexChecks: Pass = {
       const demand = indexDemandOf(node);
       if (!demand || sizeOf(demand.indices.shape) === 0) continue;
       const { indices, negative, lengths } = demand;
-      const literal = graph.literals.get(indices);
-      if (literal) {
-        requireInside(node, demand, literal);
-        continue;
-      }
+      if (graph.literals.has(indices)) continue;
       const key = `${indices.id} ${negative} ${String(lengths)}`;
       if (seen.has(key)) continue;
       const value = newValue([], "float32");
