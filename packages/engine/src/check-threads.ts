@@ -1,4 +1,6 @@
+import { checkChoice } from "./checked-options.js";
 import { engineError } from "./engine-error.js";
+import { shown } from "./shown.js";
 
 /** Throws "bad-option" unless these are what the compiled engines take. */
 export function checkThreads({
@@ -14,8 +16,7 @@ export function checkThreads({
     if (count !== undefined && !(Number.isInteger(count) && count >= 1))
       throw engineError(
         "bad-option",
-        `${name} should be a whole number of at least 1, got ${count}.`,
+        `${name} should be a whole number of at least 1, got ${shown(count)}.`,
       );
-  if (thread !== "worker" && thread !== "main")
-    throw engineError("bad-option", `thread should be "worker" or "main", got "${thread}".`);
+  checkChoice("thread", thread, ["worker", "main"]);
 }

@@ -1,10 +1,12 @@
+import { checkOptions } from "./checked-options.js";
 import { createEagerEngine, installedBackend } from "./eager-engine.js";
 import { engineError } from "./engine-error.js";
 import type { Engine, EngineName } from "./engine.js";
 import { createTensorFlowEngine, describe, type TensorFlowOptions } from "./tensorflow-engine.js";
 import { startTensorFlow } from "./tensorflow/start-tensorflow.js";
 import { createOnnxEngine, loadOnnxRuntime, type OnnxOptions } from "./onnx-engine.js";
-import type { ProcessGroup } from "./processes/process-group.js";
+import { checkProcesses, type ProcessGroup } from "./processes/process-group.js";
+import { shown } from "./shown.js";
 
 /** Options of {@link createEngine}. */
 export interface EngineOptions extends OnnxOptions, TensorFlowOptions {
@@ -35,6 +37,12 @@ export interface EngineReport {
   readonly reason: string;
 }
 
+/** The names of {@link EngineOptions}; which of them an engine takes is its own. */
+const optionNames: readonly (keyof EngineOptions)[] = [
+  ...(["threads", "engines", "thread", "convolution", "memoryArena"] as const),
+  ...(["precision", "xla", "backend", "processes"] as const),
+];
+
 /** Starts an engine.
  *  - "onnx" compiles a step to one ONNX graph and runs it on onnxruntime-node, on the CPU.
  *  - "tensorflow" compiles it to one TensorFlow graph and runs it through tfjs-node's native addon.
@@ -47,6 +55,13 @@ export async function createEngine(
   name: EngineName | "auto" = "auto",
   options: EngineOptions = {},
 ): Promise<Engine> {
+  checkOptions("createEngine", options, optionNames);
+  checkProcesses(options.processes);
+  if (options.backend !== undefined && typeof options.backend !== "string")
+    throw engineError(
+      "bad-option",
+      `backend should be the name of a tfjs backend, got ${shown(options.backend)}.`,
+    );
   if (options.precision === "bfloat16" && (name === "onnx" || name === "eager"))
     throw engineError(
       "bad-option",
@@ -67,7 +82,7 @@ export async function createEngine(
     default:
       throw engineError(
         "unknown-engine",
-        `Unknown engine "${String(name)}"; choose "onnx", "tensorflow", "eager" or "auto".`,
+        `Unknown engine ${shown(name)}; choose "onnx", "tensorflow", "eager" or "auto".`,
       );
   }
 }
@@ -77,10 +92,11 @@ export async function createEngine(
  *  Loads what it finds; TensorFlow then runs with this number of threads for as long as the process lasts.
  *  @param options `threads` and `engines` as for {@link createEngine}: TensorFlow is not available to one that asks for
  *  another number of threads than it runs with already */
-export async function engineReport({
-  threads,
-  engines: together,
-}: Pick<EngineOptions, "threads" | "engines"> = {}): Promise<EngineReport> {
+export async function engineReport(
+  options: Pick<EngineOptions, "threads" | "engines"> = {},
+): Promise<EngineReport> {
+  checkOptions("engineReport", options, optionNames);
+  const { threads, engines: together } = options;
   const [tensorflow, onnx, eager] = [
     await tensorflowAvailability(threads, together),
     await onnxAvailability(),

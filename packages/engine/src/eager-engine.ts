@@ -7,10 +7,12 @@ import {
   type Tensors,
 } from "@lejepa/ops";
 import { initialiseBackend, withBackend } from "./active-backend.js";
+import { CallSite } from "./capture/call-site.js";
 import { engineError } from "./engine-error.js";
 import type { CompiledEntry, CompiledProgram, Engine, InputValue } from "./engine.js";
 import { exchangeAtOnce, type ProcessGroup } from "./processes/process-group.js";
 import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
+import { eagerFailure } from "./runtime-failure.js";
 import { checkStepResult } from "./step-result.js";
 import { checkState, readInputs } from "./step-values.js";
 import { registerWasmTrainingKernels } from "./wasm-training-kernels.js";
@@ -125,9 +127,15 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
     const values = readInputs(entry.inputs, given);
     const advance = () => this.#advance(entry, state, values);
     const { exchange } = this;
-    return withBackend(this.backend, () =>
-      exchange === undefined ? advance() : exchangingBy(exchange, advance),
-    );
+    try {
+      return CallSite.deeply(() =>
+        withBackend(this.backend, () =>
+          exchange === undefined ? advance() : exchangingBy(exchange, advance),
+        ),
+      );
+    } catch (error) {
+      throw eagerFailure(error);
+    }
   }
 
   #advance(

@@ -14,11 +14,16 @@ export interface InputSpec {
   readonly dtype?: "float32" | "int32";
 }
 
-/** What {@link CompiledStep.run} accepts for one input: the elements row-major, a host tensor of the declared shape,
- *  or a number for an input of one element. Leave typed arrays alone until the returned promise settles. The onnx engine
- *  copies them to its worker thread (over shared memory, that thread does); in the main thread it reads in place all but
- *  those over shared memory. */
-export type InputValue = Float32Array | Int32Array | HostTensor | number;
+/** What {@link CompiledStep.run} accepts for one input: the elements row-major, the same as { shape, data } with the
+ *  declared shape, or a number for an input of one element, a whole one for an int32. Leave typed arrays alone until the
+ *  returned promise settles. The onnx engine copies them to its worker thread (over shared memory, that thread does); in
+ *  the main thread it reads in place all but those over shared memory. */
+export type InputValue =
+  | Float32Array
+  | Int32Array
+  | HostTensor
+  | { readonly shape: readonly number[]; readonly data: Int32Array }
+  | number;
 
 /** What a step is compiled for. */
 export interface StepSpec {
@@ -41,7 +46,8 @@ export interface CompiledEntry {
   /** Runs the step once and advances the state.
    *  Returns `outputs`, in arrays of the caller's own (int32 and bool outputs as float32 numbers).
    *  @throws LejepaError "bad-input" when an input is missing, unknown, or of the wrong length or type;
-   *  "disposed" after {@link ResidentState.dispose}. The state is then what it was. */
+   *  "index-out-of-range" when a kernel was given an index of an element that there is not; "runtime-failed" when
+   *  onnxruntime or TensorFlow fails; "disposed" after {@link ResidentState.dispose}. The state is then what it was. */
   run(inputs: Readonly<Record<string, InputValue>>): Promise<HostTensors>;
   /** Runs the step on the state as it stands, without advancing it, and tells what it is made of and what it costs.
    *  @throws LejepaError "no-graph" on the eager engine; "no-profile" on the tensorflow engine, whose profiler is out of
@@ -163,7 +169,8 @@ export interface Engine {
   /** Why "auto" is this engine, in a sentence or two; left out where the engine was asked for by name. */
   readonly reason?: string;
   /** Prepares a step to run over and over.
-   *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured */
+   *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured, and "bad-step",
+   *  "bad-state" or "bad-input" for a step, a state or inputs that are none */
   compile(step: Step, spec: StepSpec): Promise<CompiledStep>;
   /** Prepares several steps over one state, which is in memory once: `{ step, grads, apply, embed }`, say. Each is
    *  given the whole state and returns the whole state. What a step returns as it came in is never copied.
@@ -187,6 +194,8 @@ export interface Engine {
  *  - "bad-step": the step is asynchronous, or returns something else than `{ state, outputs }`
  *  - "state-mismatch": the state out has other names, shapes or types than the state in
  *  - "bad-input", "bad-state": values of the wrong name, shape, length or type
+ *  - "index-out-of-range": a kernel was given an index of an element that there is not
+ *  - "runtime-failed": onnxruntime or TensorFlow refused a step, or failed in one
  *  - "disposed": used after `dispose`
  *  - "no-graph": `explain` on the eager engine
  *  - "no-profile": `explain` on the tensorflow engine
@@ -208,6 +217,8 @@ export type EngineErrorCode =
   | "state-mismatch"
   | "bad-input"
   | "bad-state"
+  | "index-out-of-range"
+  | "runtime-failed"
   | "disposed"
   | "no-graph"
   | "no-profile"

@@ -1,9 +1,11 @@
 /** What a compiled step is made of and what it costs. */
+import { checkOptions } from "./checked-options.js";
 import type { ExplainOptions, Explanation, InputValue } from "./engine.js";
 import { engineError } from "./engine-error.js";
 import type { Graph } from "./graph/graph.js";
 import type { Profile } from "./profile.js";
 import type { Feed } from "./session-host.js";
+import { shown } from "./shown.js";
 import type { ResolvedInput } from "./step-values.js";
 
 /** Puts together what the graph and a profile of it say. `values` is what each run fed. */
@@ -57,11 +59,13 @@ function siteOf(graph: Graph, name: string): string | undefined {
 }
 
 /** How often a step runs to be explained. */
-export function runsOf({ runs = 10 }: ExplainOptions): number {
+export function runsOf(options: ExplainOptions): number {
+  checkOptions("explain", options, ["inputs", "runs"]);
+  const { runs = 10 } = options;
   if (Number.isInteger(runs) && runs >= 1) return runs;
   throw engineError(
     "bad-option",
-    `explain: runs should be a whole number of at least 1, got ${runs}.`,
+    `explain: runs should be a whole number of at least 1, got ${shown(runs)}.`,
   );
 }
 

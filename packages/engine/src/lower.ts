@@ -34,6 +34,7 @@ export function lowerKernel(
     },
   });
   g.site = site;
+  g.kernel = op;
   let results: Value | readonly Value[];
   try {
     results = row(operands, watched, g);
@@ -73,6 +74,7 @@ export function lower(captured: Graph, target: LoweringTarget, g = new OnnxBuild
   }
   // The outside reads float32 only; what segments hand on stays as it is.
   g.site = undefined;
+  g.kernel = undefined;
   const outputs = captured.outputs.map(({ name, value }) => {
     const result = lowered.get(value)!;
     return { name, value: port.isCarried(name) ? result : g.cast(result, "float32") };

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { checkThreads } from "./check-threads.js";
+import { checkChoice } from "./checked-options.js";
 import { engineError } from "./engine-error.js";
 import type { Engine } from "./engine.js";
 import { onnxTarget } from "./kernels/table.js";
@@ -57,11 +58,7 @@ export async function createOnnxEngine({
   processes,
 }: OnnxOptions & { readonly processes?: ProcessGroup }): Promise<Engine> {
   checkThreads({ threads, thread });
-  if (typeof memoryArena !== "boolean")
-    throw engineError(
-      "bad-option",
-      `memoryArena should be true or false, got ${String(memoryArena)}.`,
-    );
+  checkChoice("memoryArena", memoryArena, [true, false]);
   const count = threads ?? availableParallelism();
   const runtime = await loadOnnxRuntime();
   const blockSize = await blockSizeFor(convolution, runtime);

@@ -10,6 +10,8 @@ import type {
   Step,
   StepSpec,
 } from "./engine.js";
+import { isRecord } from "./checked-options.js";
+import { shown } from "./shown.js";
 import { checkState, resolveInputs, type ResolvedInput } from "./step-values.js";
 
 /** One step of a program, its inputs checked. */
@@ -35,6 +37,11 @@ export function compileWith(compile: CompileEntries): Engine["compile"] {
     steps: Step | Readonly<Record<string, Step>>,
     spec: StepSpec | ProgramSpec,
   ): Promise<CompiledStep | CompiledProgram> {
+    if (!isRecord(spec))
+      throw engineError(
+        "bad-input",
+        `compile: what to compile for should be { state, inputs }, got ${shown(spec)}.`,
+      );
     checkState(spec.state, spec.state);
     if (typeof steps === "function") {
       const inputs = resolveInputs((spec as StepSpec).inputs);
@@ -49,14 +56,24 @@ function resolveEntries(
   steps: Readonly<Record<string, Step>>,
   spec: ProgramSpec,
 ): readonly ResolvedEntry[] {
+  if (!isRecord(steps) || Object.values(steps).some((step) => typeof step !== "function"))
+    throw engineError(
+      "bad-step",
+      `compile: a step should be a function, or several a record of functions by name, got ${shown(steps)}.`,
+    );
   const names = Object.keys(steps);
   if (names.length === 0)
     throw engineError("bad-step", "compile: there is no step to compile; name at least one.");
+  if (!isRecord(spec.inputs))
+    throw engineError(
+      "bad-input",
+      `compile: spec.inputs should be a record of the inputs of each step by its name, got ${shown(spec.inputs)}.`,
+    );
   for (const name of new Set([...names, ...Object.keys(spec.inputs)]))
-    if (!(name in spec.inputs && name in steps))
+    if (!(Object.hasOwn(spec.inputs, name) && Object.hasOwn(steps, name)))
       throw engineError(
         "bad-input",
-        name in steps
+        Object.hasOwn(steps, name)
           ? `compile: the inputs of the step "${name}" are not declared; add them to spec.inputs, {} if there are none.`
           : `compile: spec.inputs has "${name}", which is no step; the steps are ${names.join(", ")}.`,
       );

@@ -143,8 +143,8 @@ export class LocalSessionHost implements SessionHost {
       enableMemPattern: this.settings.memoryArena,
       intraOpNumThreads: this.settings.threads,
       interOpNumThreads: 1,
-      // Errors only: the warnings are about shapes of optimised-away nodes.
-      logSeverityLevel: 3,
+      // Neither warnings, about shapes of optimised-away nodes, nor errors, which are thrown besides.
+      logSeverityLevel: 4,
       ...more,
     });
   }

@@ -15,9 +15,11 @@ import { explanation, placeholders, runsOf } from "./explain.js";
 import { freeBuffer } from "./free-buffer.js";
 import { sizeOf } from "./graph/graph.js";
 import { packed, planPacks, unpacked, type Pack } from "./packed-state.js";
+import { isCheckName } from "./passes/index-checks.js";
 import { averageTogether } from "./processes/process-group.js";
 import { median } from "./profile.js";
 import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
+import { runtimeFailure, type Suspect } from "./runtime-failure.js";
 import type { Feed, SessionHost } from "./session-host.js";
 import { checkState, readInputs } from "./step-values.js";
 
@@ -66,20 +68,25 @@ async function compileProgram<Name extends string>(
     const start = performance.now();
     const { graph, trace } = capture(entry.step, state, entry.inputs, maker);
     const own = loweredParts(maker, entry, nameOf(i), state, graph);
-    return { entry, own, trace, milliseconds: performance.now() - start };
+    return { entry, own, captured: graph, trace, milliseconds: performance.now() - start };
   });
   const graphs = lowered.flatMap(({ own }) => own.map(({ graph }) => graph));
   const packs = maker.smallState === "packed" ? planPacks(graphs, Object.keys(state)) : [];
   const open: OpenEntry<Name>[] = [];
   const sessions: number[] = [];
+  const made: Suspect[] = [];
+  const { engine } = maker;
   try {
-    for (const { entry, own, trace, milliseconds } of lowered) {
+    for (const { entry, own, captured, trace, milliseconds } of lowered) {
       const start = performance.now();
       const parts: OpenEntry<Name>["parts"][number][] = [];
       let nodes = 0;
       for (const part of own) {
         const { graph, model, ports, inputs, averages } = modelOf(maker, part, state, packs);
-        const session = await host.open(model, ports);
+        made.push({ name: part.name, step: entry.name, graph, captured });
+        const session = await host.open(model, ports).catch((error: unknown) => {
+          throw runtimeFailure(error, { engine, call: "compile", suspects: made.slice(-1) });
+        });
         sessions.push(session);
         parts.push({ session, inputs, averages });
         nodes += graph.nodes.length;
@@ -87,12 +94,16 @@ async function compileProgram<Name extends string>(
       const compileMilliseconds = milliseconds + performance.now() - start;
       open.push({ ...entry, parts, trace, nodes, compileMilliseconds });
     }
+    const resident = await host
+      .createState(packed(copyOf(state), packs), sessions)
+      .catch((error: unknown) => {
+        throw runtimeFailure(error, { engine, call: "compile", suspects: made });
+      });
+    return new SessionProgram(host, maker, open, shapesOf(state), packs, resident, onDispose);
   } catch (error) {
     for (const session of sessions) await host.close(session);
     throw error;
   }
-  const resident = await host.createState(packed(copyOf(state), packs), sessions);
-  return new SessionProgram(host, maker, open, shapesOf(state), packs, resident, onDispose);
 }
 
 /** What an entry is called within its program. */
@@ -107,6 +118,15 @@ const copyOf = (state: HostTensors): HostTensors =>
 function feedsOf({ inputs }: ResolvedEntry, given: Readonly<Record<string, InputValue>>): Feed[] {
   const values = readInputs(inputs, given);
   return inputs.map(({ name, shape }, i) => ({ name, shape, data: values[i]! }));
+}
+
+/** The outputs without those that {@link indexChecks} added. */
+function withoutChecks(results: HostTensors): HostTensors {
+  const names = Object.keys(results);
+  if (!names.some(isCheckName)) return results;
+  return Object.fromEntries(
+    names.filter((name) => !isCheckName(name)).map((name) => [name, results[name]!]),
+  );
 }
 
 class SessionProgram<Name extends string> implements CompiledProgram<Name> {
@@ -139,12 +159,16 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
   }
 
   /** The parts one after the other, with an exchange behind each but the last, which alone advances the state. */
-  async #run({ parts }: OpenEntry<Name>, given: readonly Feed[]): Promise<HostTensors> {
+  async #run(entry: OpenEntry<Name>, given: readonly Feed[]): Promise<HostTensors> {
     const feeds = new Map(given.map((feed) => [feed.name, feed]));
     let results: HostTensors = {};
-    for (const { session, inputs, averages } of parts) {
+    for (const { session, inputs, averages } of entry.parts) {
       const fed = inputs.map((name) => feeds.get(name)!);
-      results = await this.host.run(session, this.state, fed);
+      try {
+        results = await this.host.run(session, this.state, fed);
+      } catch (error) {
+        throw this.#failure(error, entry, given);
+      }
       if (averages.length === 0) continue;
       const own = averages.map((name) => results[name]!);
       const tensors = own.map(({ data }) => data);
@@ -159,7 +183,29 @@ class SessionProgram<Name extends string> implements CompiledProgram<Name> {
         feeds.set(name, { name, shape: own[i]!.shape, data: means[i]! }),
       );
     }
-    return results;
+    return withoutChecks(results);
+  }
+
+  /** What the caller hears of a run that failed. The step is captured again to tell where: its graph is not kept. */
+  #failure(error: unknown, entry: OpenEntry<Name>, feeds: readonly Feed[]): unknown {
+    const { engine } = this.maker;
+    const name = nameOf(this.open.indexOf(entry));
+    const failing = { engine, call: "run", feeds } as const;
+    try {
+      const { graph: captured } = capture(entry.step, this.declared, entry.inputs, this.maker);
+      const suspects = loweredParts(this.maker, entry, name, this.declared, captured).map(
+        (part) => ({
+          name: part.name,
+          step: entry.name,
+          graph: modelOf(this.maker, part, this.declared, this.packs).graph,
+          captured,
+        }),
+      );
+      return runtimeFailure(error, { ...failing, suspects });
+    } catch {
+      // The step is no longer what it was: the runtime's own words have to do.
+      return runtimeFailure(error, { ...failing, suspects: [] });
+    }
   }
 
   /** Where the means behind a session lie, the same array at every step: they are millions of numbers for a gradient. */

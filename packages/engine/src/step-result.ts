@@ -25,13 +25,13 @@ export function checkStepResult(
       "The step should return { state, outputs }, both records of named tensors ({} when there are none).",
     );
   for (const name of Object.keys(after))
-    if (!(name in state))
+    if (!Object.hasOwn(state, name))
       throw engineError(
         "state-mismatch",
         `The step returns a state "${name}" that it was not given; add it to the first state, or return it among the outputs.`,
       );
   for (const [name, { shape }] of Object.entries(state)) {
-    const tensor = after[name];
+    const tensor = Object.hasOwn(after, name) ? after[name] : undefined;
     if (tensor === undefined)
       throw engineError(
         "state-mismatch",

@@ -1,5 +1,5 @@
 import { checkThreads } from "./check-threads.js";
-import { engineError } from "./engine-error.js";
+import { checkChoice } from "./checked-options.js";
 import type { Engine } from "./engine.js";
 import { compileGraph, tensorflowPasses } from "./passes/run-passes.js";
 import type { ProcessGroup } from "./processes/process-group.js";
@@ -44,13 +44,8 @@ export async function createTensorFlowEngine({
   processes,
 }: TensorFlowOptions & { readonly processes?: ProcessGroup }): Promise<Engine> {
   checkThreads({ threads, thread, engines });
-  if (precision !== "float32" && precision !== "bfloat16")
-    throw engineError(
-      "bad-option",
-      `precision should be "float32" or "bfloat16", got "${String(precision)}".`,
-    );
-  if (typeof xla !== "boolean")
-    throw engineError("bad-option", `xla should be true or false, got ${String(xla)}.`);
+  checkChoice("precision", precision, ["float32", "bfloat16"]);
+  checkChoice("xla", xla, [true, false]);
   const started = await startTensorFlow(threads, engines);
   const { installation } = started;
   const target = tensorflowTarget(deviceOf(started));

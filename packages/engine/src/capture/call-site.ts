@@ -29,11 +29,24 @@ function whose(frame: string): "caller" | "package" | "machinery" {
 export class CallSite {
   readonly stack?: string;
 
-  constructor() {
+  /** Where an exception came from, by its stack. */
+  static of(stack: string | undefined): CallSite {
+    return Object.assign(Object.create(CallSite.prototype) as CallSite, { stack });
+  }
+
+  /** Runs what may throw with stacks that reach the caller's code. */
+  static deeply<R>(body: () => R): R {
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = frames;
-    Error.captureStackTrace(this, CallSite);
-    Error.stackTraceLimit = limit;
+    try {
+      return body();
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
+  }
+
+  constructor() {
+    CallSite.deeply(() => Error.captureStackTrace(this, CallSite));
   }
 
   /** "file:line:column" of the first frame of the caller's own code; without one, of the first in another of these

@@ -169,9 +169,7 @@ function explained(error: unknown, { engine }: LoweringTarget): unknown {
     (error as Error | undefined)?.message ?? "",
   )?.[1];
   if (kernel === undefined) return error;
-  const site = Object.assign(Object.create(CallSite.prototype) as CallSite, {
-    stack: (error as Error).stack,
-  });
+  const site = CallSite.of((error as Error).stack);
   return engineError(
     "unsupported-kernel",
     `The ${engine} engine has no lowering for the kernel ${kernel}, called at ${String(site)}; write it in tfjs-core operations, or run the step on the "eager" engine.`,

@@ -14,6 +14,7 @@ import { engineError } from "../engine-error.js";
 import { literalOf, newValue, type GraphNode, type Literal, type Value } from "../graph/graph.js";
 import { asList, lowerKernel, type LoweringTarget } from "../lower.js";
 import { OnnxBuilder } from "../onnx/builder.js";
+import { requireInside } from "../passes/index-checks.js";
 import { CallSite } from "./call-site.js";
 
 /** The name it is registered under while a step is being captured, and at no other time. One for each engine, as their
@@ -69,19 +70,18 @@ export class Recorder extends KernelBackend {
         ? operands["x"]!
         : this.#refusing(() => lowerKernel(this.target, { op, attributes, site }, operands, g));
     const outputs = asList(results).map(({ shape, dtype }) => newValue(shape, dtype));
-    this.events.push({
-      kind: "kernel",
-      node: {
-        op,
-        domain: "tfjs",
-        inputNames: present.map(([name]) => name),
-        inputs: Object.values(operands),
-        attributes,
-        outputs,
-        layer: runningComposite(),
-        site,
-      },
-    });
+    const node: GraphNode = {
+      op,
+      domain: "tfjs",
+      inputNames: present.map(([name]) => name),
+      inputs: Object.values(operands),
+      attributes,
+      outputs,
+      layer: runningComposite(),
+      site,
+    };
+    this.#refusing(() => requireInside(node, (value) => this.#literals.get(value)));
+    this.events.push({ kind: "kernel", node });
     const infos = outputs.map((value) => this.infoOf(value));
     // tfjs tells a kernel with a list of results from one with a single result by this.
     return "dtype" in results ? infos[0]! : infos;

@@ -35,6 +35,8 @@ export interface GraphNode {
   readonly outputs: readonly Value[];
   /** The composite kernel of @lejepa/ops that it is a part of; stage "captured" only. */
   readonly layer?: string | undefined;
+  /** The tfjs kernel that it was lowered from; stage "onnx" only. */
+  readonly kernel?: string | undefined;
   /** Where in the caller's code this comes from. */
   readonly site?: CallSite | undefined;
 }

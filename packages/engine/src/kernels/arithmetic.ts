@@ -6,17 +6,22 @@ import { binary, kernel } from "./kernel.js";
 export const arithmetic = {
   Add: binary((a, b, g) => g.add(a, b)),
   Sub: binary((a, b, g) => g.sub(a, b)),
-  Multiply: binary((a, b, g) => g.mul(a, b)),
+  Multiply: binary((a, b, g) => (a.dtype === "bool" ? g.binary("And", a, b) : g.mul(a, b))),
   RealDiv: binary((a, b, g) => g.div(a, b)),
   // ONNX divides whole numbers towards zero, tfjs towards minus infinity; float64 holds every int32 exactly.
   FloorDiv: binary((a, b, g) =>
     a.dtype === "int32"
-      ? g.cast(g.unary("Floor", g.div(g.cast(a, "float64"), g.cast(b, "float64"))), "int32")
+      ? g.toInt32(g.unary("Floor", g.div(g.cast(a, "float64"), g.cast(b, "float64"))))
       : g.unary("Floor", g.div(a, b)),
   ),
   // The remainder takes the divisor's sign. ONNX has that for whole numbers only.
   Mod: binary((a, b, g) => {
-    if (a.dtype === "int32") return g.binary("Mod", a, b);
+    // By 0 or -1 the remainder is 0 in tfjs; onnxruntime's division of whole numbers by those may end the process.
+    if (a.dtype === "int32") {
+      const [zero, minus] = [g.number(0, b), g.number(-1, b)];
+      const trivial = g.binary("Or", g.compare("Equal", b, zero), g.compare("Equal", b, minus));
+      return g.binary("Mod", a, g.where(trivial, g.number(1, b), b));
+    }
     const fmod = { fmod: 1 };
     const remainder = g.binary("Mod", a, b, a.dtype, fmod);
     const zero = g.number(0, a);
@@ -30,7 +35,11 @@ export const arithmetic = {
   }),
   Maximum: binary((a, b, g) => g.binary("Max", a, b)),
   Minimum: binary((a, b, g) => g.binary("Min", a, b)),
-  Pow: binary((a, b, g) => g.binary("Pow", a, b)),
+  Pow: binary((a, b, g) =>
+    a.dtype === "int32" && b.dtype === "int32"
+      ? g.toInt32(g.binary("Pow", g.cast(a, "float64"), g.cast(b, "float64")))
+      : g.binary("Pow", a, b),
+  ),
   SquaredDifference: binary((a, b, g) => {
     const difference = g.sub(a, b);
     return g.mul(difference, difference);
@@ -53,13 +62,21 @@ export const arithmetic = {
   BitwiseAnd: binary((a, b, g) => g.binary("BitwiseAnd", a, b)),
 };
 
+/** A comparison by order, in which false is 0 and true is 1. */
+const ordered = (op: "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual") =>
+  binary((a, b, g) =>
+    a.dtype === "bool"
+      ? g.compare(op, g.cast(a, "int32"), g.cast(b, "int32"))
+      : g.compare(op, a, b),
+  );
+
 export const comparison = {
   Equal: binary((a, b, g) => g.compare("Equal", a, b)),
   NotEqual: binary((a, b, g) => g.unary("Not", g.compare("Equal", a, b))),
-  Greater: binary((a, b, g) => g.compare("Greater", a, b)),
-  GreaterEqual: binary((a, b, g) => g.compare("GreaterOrEqual", a, b)),
-  Less: binary((a, b, g) => g.compare("Less", a, b)),
-  LessEqual: binary((a, b, g) => g.compare("LessOrEqual", a, b)),
+  Greater: ordered("Greater"),
+  GreaterEqual: ordered("GreaterOrEqual"),
+  Less: ordered("Less"),
+  LessEqual: ordered("LessOrEqual"),
   LogicalAnd: kernel<BinaryInputs>(({ a, b }, _none, g) => g.binary("And", a, b)),
   LogicalOr: kernel<BinaryInputs>(({ a, b }, _none, g) => g.binary("Or", a, b)),
   LogicalXor: kernel<BinaryInputs>(({ a, b }, _none, g) => g.binary("Xor", a, b)),

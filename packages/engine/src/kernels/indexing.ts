@@ -1,4 +1,5 @@
-/** Reading and adding at computed places. Places outside of a tensor are an error, as in tfjs. */
+/** Reading and adding at computed places. Places outside of a tensor are an error, as in tfjs: the index checks, a pass,
+ *  see to that. */
 import {
   backend_util,
   gather_util,
@@ -88,7 +89,6 @@ export const indexing = {
     const [at] = util.parseAxisParam(axis, [...x.shape]) as [number];
     const batch = batchDims < 0 ? batchDims + indices.shape.length : batchDims;
     backend_util.segment_util.collectGatherOpShapeInfo(x as never, indices as never, at, batchDims);
-    requireWithin(g, indices, x.shape[at]!);
     return batch ? gatherBatched(g, x, indices, at, batch) : g.gather(x, indices, at);
   }),
   GatherNd: kernel<GatherNdInputs>(({ params, indices }, _none, g) => {
@@ -143,16 +143,6 @@ export const indexing = {
   UpperBound: refuse("call tf.upperBound, which searches"),
   MatrixBandPart: refuse("multiply by a mask made outside the step"),
 };
-
-/** Indices that the step itself wrote down are checked while it is captured; onnxruntime refuses others when it runs. */
-function requireWithin(g: OnnxBuilder, indices: Value, length: number): void {
-  const literal = g.contents(indices);
-  if (!literal || sizeOf(indices.shape) === 0) return;
-  const places = "uniform" in literal ? [literal.uniform] : Array.from(literal.dense);
-  const outside = places.find((place) => !(place >= 0 && place < length));
-  if (outside !== undefined)
-    throw new Error(`GatherV2: the index value ${outside} is not in [0, ${length - 1}]`);
-}
 
 /** tfjs takes indices [rows, depth] (or [rows] for depth 1) whatever the shape of the updates. */
 function asRows(g: OnnxBuilder, indices: Value, shape: Shape, updates: Value): Value {

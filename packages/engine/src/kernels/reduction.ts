@@ -88,6 +88,7 @@ function extreme(
   axis: number | number[],
   keepDims: boolean | undefined,
 ): Value {
+  if (x.dtype === "bool") return g.cast(extreme(g, op, g.cast(x, "int32"), axis, keepDims), "bool");
   const y = reduce(g, op, x, axis, keepDims);
   if (x.dtype !== "float32") return y;
   const none = g.cast(g.op("IsNaN", [x], x.shape, "bool"), "float32");
@@ -116,6 +117,10 @@ function counts(
   size: number,
   what: "counts" | "whether",
 ): Value {
+  if (weights.dtype === "bool" && what === "counts")
+    throw new Error(
+      "counts do not fit into bool; cast the weights to int32 or float32 first (tf.cast).",
+    );
   const columns = x.shape.at(-1)!;
   const each = [sizeOf(x.shape) / columns, columns, 1];
   const numbers = g.dense(

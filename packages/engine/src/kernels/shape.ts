@@ -147,7 +147,8 @@ export const shape = {
   }),
   BroadcastTo: refuse("call tf.broadcastTo, which tiles"),
   PadV2: kernel<PadV2Inputs, PadV2Attrs>(({ x }, { paddings, constantValue }, g) =>
-    g.pad(x, paddings, g.number(constantValue, x)),
+    // A fraction is dropped before it is asked whether it is not 0.
+    g.pad(x, paddings, g.number(x.dtype === "bool" ? Math.trunc(constantValue) : constantValue, x)),
   ),
   MirrorPad: kernel<MirrorPadInputs, MirrorPadAttrs>(({ x }, { paddings, mode }, g) =>
     paddings.reduce(

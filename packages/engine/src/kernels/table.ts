@@ -8,6 +8,7 @@ import { creation } from "./creation.js";
 import { activation, elementwise } from "./elementwise.js";
 import { indexing } from "./indexing.js";
 import type { LoweringTarget } from "../lower.js";
+import { indexCheckRows } from "../passes/index-checks.js";
 import { hostUpdateRows } from "../updates/host-updates.js";
 import type { Row } from "./kernel.js";
 import { matMuls } from "./mat-mul.js";
@@ -49,5 +50,5 @@ export const loweringTable: Readonly<Record<string, Row>> = rows;
 /** Lowering for onnxruntime. */
 export const onnxTarget: LoweringTarget = {
   engine: "onnx",
-  table: { ...loweringTable, ...hostUpdateRows },
+  table: { ...loweringTable, ...hostUpdateRows, ...indexCheckRows },
 };

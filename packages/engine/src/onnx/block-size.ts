@@ -1,3 +1,4 @@
+import { checkChoice } from "../checked-options.js";
 import { engineError } from "../engine-error.js";
 import type { Shape } from "../graph/graph.js";
 import { newValue } from "../graph/graph.js";
@@ -49,11 +50,7 @@ export async function blockSizeFor(
   method: ConvolutionMethod,
   runtime: Runtime,
 ): Promise<number | undefined> {
-  if (!["auto", "blocked", "gathered"].includes(method))
-    throw engineError(
-      "bad-option",
-      `convolution should be "auto", "blocked" or "gathered", got ${JSON.stringify(method)}.`,
-    );
+  checkChoice("convolution", method, ["auto", "blocked", "gathered"]);
   if (method === "gathered") return undefined;
   const size = await probeBlockSize(runtime);
   if (method === "blocked" && size === undefined)

@@ -13,6 +13,8 @@ import {
   type Value,
 } from "../graph/graph.js";
 
+import { unfitTypes } from "./element-types.js";
+
 type Attributes = Readonly<Record<string, unknown>>;
 
 /** An attribute that is a 32-bit float even where it is a whole number. */
@@ -39,6 +41,8 @@ export class OnnxBuilder {
   readonly #literals = new Map<Value, Literal>();
   /** Where the kernel that is being lowered was called. */
   site: CallSite | undefined;
+  /** Its name. */
+  kernel: string | undefined;
   /** What that kernel is a part of: a composite kernel of @lejepa/ops, or itself. */
   layer = "";
 
@@ -55,7 +59,7 @@ export class OnnxBuilder {
     domain = "",
   ): Value {
     const output = newValue(shape, dtype);
-    this.#nodes.push({ op, domain, inputs, attributes, outputs: [output], site: this.site });
+    this.#add({ op, domain, inputs, attributes, outputs: [output] });
     return output;
   }
 
@@ -68,8 +72,17 @@ export class OnnxBuilder {
     domain = "",
   ): Value[] {
     const outputs = results.map(([shape, dtype]) => newValue(shape, dtype));
-    this.#nodes.push({ op, domain, inputs, attributes, outputs, site: this.site });
+    this.#add({ op, domain, inputs, attributes, outputs });
     return outputs;
+  }
+
+  #add(node: GraphNode): void {
+    const unfit = unfitTypes(node, (value) => this.#literals.has(value));
+    if (unfit !== undefined)
+      throw new Error(
+        `there is no ${node.op} of ${unfit}; cast to ${unfit === "bool" ? "int32 or float32" : "float32"} first (tf.cast).`,
+      );
+    this.#nodes.push({ ...node, kernel: this.kernel, site: this.site });
   }
 
   literal(literal: Literal, shape: Shape, dtype: DType): Value {
@@ -147,6 +160,15 @@ export class OnnxBuilder {
         this.binary("And", this.unary("Not", condition), no),
       );
     return this.op("Where", [condition, yes, no], shape, yes.dtype);
+  }
+
+  /** Doubles as whole numbers of 32 bits, as JavaScript stores them: without the fraction, modulo 2^32, and 0 for what is
+   *  not finite. A cast alone gives the smallest number for all that do not fit. */
+  toInt32(x: Value): Value {
+    const finite = this.op("Mod", [x, this.number(2 ** 32, x)], x.shape, x.dtype, { fmod: 1 });
+    // Of what is not finite the remainder is NaN.
+    const none = this.op("IsNaN", [finite], x.shape, "bool");
+    return this.cast(this.cast(this.where(none, this.number(0, x), finite), "int64"), "int32");
   }
 
   cast(x: Value, dtype: DType): Value {

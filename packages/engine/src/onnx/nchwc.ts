@@ -16,17 +16,14 @@ type Four = [number, number, number, number];
 export const wholeBlocks = (channels: number, block: number): number =>
   Math.ceil(channels / block) * block;
 
-/** ReorderInput takes multiples of so many channels. */
-const reorderedAtOnce = 4;
+/** ReorderInput takes multiples of so many channels, first or last; a pass behind all others sees to it. */
+export const reorderedAtOnce = 4;
 
 /** x [N, H, W, C] in the blocked layout: [N, C in whole blocks, H, W]. */
 export function toBlocked(g: OnnxBuilder, x: Value): Value {
   const [n, h, w, c] = x.shape as Four;
   const shape = [n, wholeBlocks(c, g.blockSize ?? 1), h, w];
-  const none = [0, 0] as const;
-  const missing = wholeBlocks(c, reorderedAtOnce) - c;
-  const whole = missing === 0 ? x : g.pad(x, [none, none, none, [0, missing]], g.uniform(0));
-  return g.op("ReorderInput", [whole], shape, x.dtype, { channels_last: 1 }, nchwc);
+  return g.op("ReorderInput", [x], shape, x.dtype, { channels_last: 1 }, nchwc);
 }
 
 /** The first channels of a blocked [N, C, H, W] as [N, H, W, channels]; all of them when left out. */

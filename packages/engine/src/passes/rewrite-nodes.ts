@@ -65,7 +65,8 @@ export function rewriteNodes(graph: Graph, rule: Rule): Graph {
       },
       emit: (op, inputs, shape, dtype, attributes = {}, domain = "") => {
         const output = newValue(shape, dtype);
-        add({ op, domain, inputs, attributes, outputs: [output], site: node.site });
+        const { kernel, site } = node;
+        add({ op, domain, inputs, attributes, outputs: [output], kernel, site });
         return output;
       },
     });

@@ -15,15 +15,18 @@ import { gatheredRows } from "./gathered-rows.js";
 import { gemmBias } from "./gemm-bias.js";
 import { inPlaceUpdates } from "./in-place-updates.js";
 import { identities } from "./identities.js";
+import { indexChecks } from "./index-checks.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
 import { masksFromResults } from "./masks-from-results.js";
 import { reluGradients } from "./relu-gradients.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { uniformConstants } from "./uniform-constants.js";
+import { wholeReorderings } from "./whole-reorderings.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** Over the kernels as recorded. */
 const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
+  indexChecks,
   commonSubexpressions,
   masksFromResults,
   deadCode,
@@ -47,7 +50,14 @@ export const onnxPasses = (blockSize?: number): readonly Pass[] => [
   ...loweredPasses,
   ...(blockSize === undefined
     ? []
-    : [blockedLayout(blockSize), identities, commonSubexpressions, deadCode, fusedChannels]),
+    : [
+        blockedLayout(blockSize),
+        identities,
+        commonSubexpressions,
+        deadCode,
+        fusedChannels,
+        wholeReorderings,
+      ]),
   earlySplits,
   gemmBias,
   gatheredRows,

@@ -1,4 +1,5 @@
 import { engineError } from "../engine-error.js";
+import { shown } from "../shown.js";
 
 /** One of K processes that train together, as an engine sees the others: what a transport fills, between threads of one
  *  machine ({@link joinThreadGroup}) or between machines (MPI, NCCL).
@@ -14,6 +15,18 @@ export interface ProcessGroup {
    *  many values. The eager engine needs a transport that is done when it returns; the others wait for a promise.
    *  Throws, or rejects, when another process is lost. */
   allReduceMean(values: Float32Array): void | Promise<void>;
+}
+
+/** Throws "bad-option" unless it is a process group, or left out. */
+export function checkProcesses(group: unknown): void {
+  if (group === undefined) return;
+  const { rank, size, allReduceMean } = (group ?? {}) as Partial<ProcessGroup>;
+  const isRank = Number.isInteger(rank) && Number.isInteger(size) && rank! >= 0 && rank! < size!;
+  if (isRank && typeof allReduceMean === "function") return;
+  throw engineError(
+    "bad-option",
+    `processes should be { rank, size, allReduceMean } with a rank from 0 to size - 1, got ${shown(group)}.`,
+  );
 }
 
 /** Averages several tensors over the group in one exchange: the means, in the order given, which lie in `bundle` end to

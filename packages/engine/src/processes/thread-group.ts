@@ -5,6 +5,7 @@
  *  Two sets of rows are used in turn, so that one wait for each exchange is enough: whoever writes to a set has passed
  *  the wait of the other one, which everybody enters after having read this one. */
 import { engineError } from "../engine-error.js";
+import { shown } from "../shown.js";
 import type { ProcessGroup } from "./process-group.js";
 
 /** What the threads of a group share; pass it to each of them, as `workerData` for one. */
@@ -29,7 +30,7 @@ export function createThreadGroup(size: number): ThreadGroup {
   if (!(Number.isInteger(size) && size >= 1))
     throw engineError(
       "bad-option",
-      `createThreadGroup: size should be a whole number of at least 1, got ${size}.`,
+      `createThreadGroup: size should be a whole number of at least 1, got ${shown(size)}.`,
     );
   return {
     size,
@@ -38,18 +39,30 @@ export function createThreadGroup(size: number): ThreadGroup {
   };
 }
 
+function requireGroup(of: string, group: unknown): void {
+  const { size, control, rows } = (group ?? {}) as Partial<ThreadGroup>;
+  const memory = [control, rows].every((each) => each instanceof SharedArrayBuffer);
+  if (!memory || !Number.isInteger(size))
+    throw engineError(
+      "bad-option",
+      `${of}: the group should be what createThreadGroup returns, got ${shown(group)}.`,
+    );
+}
+
 /** The group as the thread of this rank sees it. `allReduceMean` blocks the thread until all threads have called it, so
  *  that it does not belong in a thread that has to answer meanwhile; it throws LejepaError "process-lost" once the group
  *  is broken, and "processes-differ" when the threads give different numbers of values.
- *  @throws LejepaError "bad-option" for a rank that the group does not have */
+ *  @throws LejepaError "bad-option" for a rank that the group does not have, and for what is no group */
 export function joinThreadGroup(
-  { size, control, rows }: ThreadGroup,
+  group: ThreadGroup,
   rank: number,
 ): Omit<ProcessGroup, "allReduceMean"> & { allReduceMean(values: Float32Array): void } {
+  requireGroup("joinThreadGroup", group);
+  const { size, control, rows } = group;
   if (!(Number.isInteger(rank) && rank >= 0 && rank < size))
     throw engineError(
       "bad-option",
-      `joinThreadGroup: rank should be a whole number from 0 to ${size - 1}, got ${rank}.`,
+      `joinThreadGroup: rank should be a whole number from 0 to ${size - 1}, got ${shown(rank)}.`,
     );
   const counters = new Int32Array(control);
   const values = new Float32Array(rows);
@@ -111,8 +124,9 @@ export function joinThreadGroup(
 
 /** Marks the group as broken: whoever waits in it, or comes to it later, gets "process-lost". For whoever watches over
  *  the threads, when one of them has ended. */
-export function breakThreadGroup({ control }: ThreadGroup): void {
-  const counters = new Int32Array(control);
+export function breakThreadGroup(group: ThreadGroup): void {
+  requireGroup("breakThreadGroup", group);
+  const counters = new Int32Array(group.control);
   Atomics.store(counters, broken, 1);
   // Another number there, so that nobody who is about to wait falls asleep.
   Atomics.add(counters, turns, 1);

@@ -71,6 +71,9 @@ const control = (name: string): string => `^${name.replace(/:\d+$/, "")}`;
 /** Asks XLA to compile a node together with its neighbours, as `tf.xla.experimental.jit_scope` does. */
 const compiled = { _XlaCompile: attribute.bool(true) };
 
+/** Operators that refuse places outside of their operand, which XLA's do not. */
+const placing = new Set([...["GatherV2", "GatherNd", "TensorScatterAdd", "TensorScatterUpdate"]]);
+
 /** The nodes of a lowered graph, under names that begin with `entry`. The variables are numbered as in `state`. */
 export function graphFragment(
   graph: Graph,
@@ -81,7 +84,9 @@ export function graphFragment(
 ): Uint8Array {
   const fragment = new Fragment(graph, ports, state, compiler);
   fragment.take(inputs);
-  for (const node of graph.nodes) if (node.domain !== resourceUpdate) fragment.compute(node);
+  graph.nodes.forEach((node, index) => {
+    if (node.domain !== resourceUpdate) fragment.compute(node, index);
+  });
   fragment.hand(fragment.replaceState());
   return graphDef(fragment.nodes);
 }
@@ -126,17 +131,19 @@ class Fragment {
     }
   }
 
-  compute(node: GraphNode): void {
+  /** Writes a node; the names of its parts carry its place in the graph, by which a failure is told where it belongs. */
+  compute(node: GraphNode, index: number): void {
+    let parts = 0;
     const results = writeNode(
       node,
       node.inputs.map((input) => this.#nameOf(input!)),
       {
         node: (op, operands, attr) =>
           this.#add(
-            `${this.ports.entry}/${op}/${this.#count++}`,
+            `${this.ports.entry}/${op}/${index}-${parts++}`,
             op,
             operands,
-            this.compiler === "xla" ? { ...attr, ...compiled } : attr,
+            this.compiler === "xla" && !placing.has(op) ? { ...attr, ...compiled } : attr,
           ),
         constant: (...contents) => this.#constant(...contents),
         literal: (value) => this.#literal(value),

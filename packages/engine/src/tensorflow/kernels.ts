@@ -23,6 +23,7 @@ import { axesOf, type Window } from "../kernels/window.js";
 import { loweringTable } from "../kernels/table.js";
 import type { LoweringTarget } from "../lower.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
+import { indexCheckRows } from "../passes/index-checks.js";
 import { adamwInPlace } from "../passes/in-place-updates.js";
 import { attribute, type Attribute } from "./attribute.js";
 import { characteristicMeansRows } from "./characteristic-means.js";
@@ -519,6 +520,7 @@ export const tensorflowTarget = (device: Device): LoweringTarget => ({
   engine: "tensorflow",
   table: {
     ...shared,
+    ...indexCheckRows,
     ...ownRows,
     ...convolution(device),
     ...normalisation(device),
