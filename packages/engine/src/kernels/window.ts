@@ -44,9 +44,10 @@ export const axesOf = (window: Window): readonly [Axis, Axis] => [
 const end = ({ output, stride, reach, before }: Axis): number =>
   (output - 1) * stride + reach - before;
 
-/** How much of the input is needed. What is left over for want of a whole stride may stay. */
+/** How much of the input is needed. What is left over for want of a whole stride may stay, and something has to where
+ *  all outputs lie in the zeros before it: no runtime has windows over nothing. */
 const needed = (axis: Axis): number =>
-  axis.input - end(axis) < axis.stride ? axis.input : end(axis);
+  axis.input - end(axis) < axis.stride ? axis.input : Math.max(end(axis), Math.min(axis.input, 1));
 
 /** The window over the part of the input that its outputs reach, with as many zeros at the end as the last of them
  *  reaches: from these sizes every runtime counts the outputs that tfjs counts, however that rounds. (With a padding by
