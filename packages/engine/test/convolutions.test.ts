@@ -1,9 +1,7 @@
 /** Convolutions over strides, paddings, dilations and odd sizes, values and both gradients, held to their sums in float64. */
-import { createEngine, type Engine } from "@lejepa/engine";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { namedBackends } from "../../../tools/backend-names.mjs";
-import { needs } from "../../../tools/backends.js";
+import { expect, test } from "vitest";
+import { compiledEngines, compiledNames } from "./compiled-engines.js";
 import {
   convolutionGradients,
   convolved,
@@ -11,21 +9,7 @@ import {
   type Convolution,
 } from "./convolution-in-float64.js";
 
-const names = ["onnx", "onnx, gathered", "tensorflow"] as const;
-const engines: Partial<Record<(typeof names)[number], Engine>> = {};
-beforeAll(async () => {
-  engines.onnx = await createEngine("onnx", { threads: 1, thread: "main" });
-  engines["onnx, gathered"] = await createEngine("onnx", {
-    threads: 1,
-    thread: "main",
-    convolution: "gathered",
-  });
-  if (namedBackends.includes("tensorflow"))
-    engines.tensorflow = await createEngine("tensorflow", { thread: "main" });
-});
-afterAll(async () => {
-  for (const engine of Object.values(engines)) await engine.dispose();
-});
+const engineOf = compiledEngines();
 
 type Images = Pick<Convolution, "x" | "filter">;
 
@@ -134,9 +118,9 @@ const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * 
 const numbers = (size: number, seed: number): Float32Array =>
   Float32Array.from({ length: size }, (_, i) => Math.sin(1.7 * i + seed));
 
-for (const name of names)
+for (const name of compiledNames)
   test.for(groups)(`on ${name} a convolution is its sums: $title`, async ({ cases }, context) => {
-    if (name === "tensorflow") needs(name, context);
+    const engine = engineOf(name, context);
     const shapesOf = (c: Convolution) => ({
       x: c.x,
       w: c.filter,
@@ -151,7 +135,7 @@ for (const name of names)
     const data = Object.fromEntries(
       Object.entries(inputs).map(([key, { shape }], i) => [key, numbers(sizeOf(shape), i)]),
     );
-    const compiled = await engines[name]!.compile(
+    const compiled = await engine.compile(
       (_, given) => ({
         state: {},
         outputs: Object.fromEntries(

@@ -7,7 +7,7 @@ import type {
   NormalizeColumnsGradInputs,
   NormalizeColumnsInputs,
 } from "@lejepa/ops";
-import type { LRNAttrs, LRNInputs, StepAttrs, StepInputs } from "@tensorflow/tfjs-core";
+import type { StepAttrs, StepInputs } from "@tensorflow/tfjs-core";
 import { sizeOf, type DType, type Shape, type Value } from "../graph/graph.js";
 import {
   columnsOf,
@@ -35,7 +35,7 @@ import {
   wholeInputGradient,
 } from "./whole-windows.js";
 
-const { float, int, ints, string, type } = attribute;
+const { float, ints, string, type } = attribute;
 
 type Attributes = Readonly<Record<string, Attribute>>;
 type Four = [number, number, number, number];
@@ -536,14 +536,6 @@ const ownRows = {
     const y = g.where(g.compare("Greater", x, g.number(0, x)), g.number(1, x), g.number(alpha, x));
     return x.dtype === "float32" ? g.where(g.op("IsNaN", [x], x.shape, "bool"), x, y) : y;
   }),
-  LRN: kernel<LRNInputs, LRNAttrs>(({ x }, { depthRadius, bias, alpha, beta }, g) =>
-    native(g, "LRN", [x], x.shape, x.dtype, {
-      depth_radius: int(depthRadius),
-      bias: float(bias),
-      alpha: float(alpha),
-      beta: float(beta),
-    }),
-  ),
   // TensorFlow takes 1 - b1 and 1 - b2 of float32 numbers: for 0.999 the square grows by 1.3e-5 of its growth less.
   [adamwInPlace]: kernel<Record<keyof AdamwInputs, never>, AdamwConstants>(
     (
