@@ -50,8 +50,7 @@ const needed = (axis: Axis): number =>
   axis.input - end(axis) < axis.stride ? axis.input : Math.max(end(axis), Math.min(axis.input, 1));
 
 /** The window over the part of the input that its outputs reach, with as many zeros at the end as the last of them
- *  reaches: from these sizes every runtime counts the outputs that tfjs counts, however that rounds. (With a padding by
- *  number it counts columns by the height of the filter.) */
+ *  reaches: from these sizes every runtime counts the outputs that tfjs counts, however that rounds. */
 export function exactWindow(window: Window): Window {
   const [rows, columns] = axesOf(window);
   const [inHeight, inWidth] = [needed(rows), needed(columns)];
