@@ -13,7 +13,7 @@ function isInternal(frame: string): boolean {
   return (
     frame.includes("@tensorflow/") ||
     // Where its source maps say that it was.
-    /[\\/]tfjs-(core|backend-\w+)[\\/]src[\\/]/.test(frame) ||
+    /[\\/]tfjs-(core|layers|backend-\w+)[\\/]src[\\/]/.test(frame) ||
     /node_modules[\\/]@lejepa[\\/]/.test(frame) ||
     frame.includes(ownFolder) ||
     /[\\/]packages[\\/](ops|engine)[\\/](src|dist)[\\/]/.test(frame) ||
