@@ -210,6 +210,7 @@ export type EngineErrorCode =
   | "unsupported-kernel"
   | "tensor-read"
   | "variable-created"
+  | "random-draw"
   | "changing-constant"
   | "changing-structure"
   | "outside-tensor"

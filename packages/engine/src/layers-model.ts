@@ -5,45 +5,64 @@
  *  training mode changes (moving averages of batch norm). */
 import type { HostTensors, Tensors } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
+import { withoutDraws } from "./capture/random-draws.js";
+import { engineError } from "./engine-error.js";
 
 /** One weight of a layer: what is used of tfjs-layers' `LayerVariable`. */
 export interface LayersWeight {
   /** Unique among all models of the process. */
   readonly name: string;
-  /** Whether the optimiser changes it. */
-  readonly trainable: boolean;
   /** Its value. */
   read(): tf.Tensor;
   /** Sets its value. */
   write(value: tf.Tensor): unknown;
 }
 
+/** What is used of a layer: of tfjs-layers' `Layer`, and of `LayersModel` where it is a layer of another. */
+export interface LayerLike {
+  /** Unique within a model. */
+  readonly name: string;
+  /** The name of its class. */
+  getClassName(): string;
+  /** Runs it. */
+  call(inputs: tf.Tensor | tf.Tensor[], options: object): tf.Tensor | tf.Tensor[];
+}
+
 /** What is used of a `tf.LayersModel`. */
 export interface LayersModelLike {
+  /** Those that it is made of, in order. */
+  readonly layers: readonly LayerLike[];
   /** The weights of every layer. */
   readonly weights: readonly LayersWeight[];
+  /** Those that tfjs-layers' `fit` trains: of no layer, and no model within, whose `trainable` is false. */
+  readonly trainableWeights: readonly LayersWeight[];
   /** Runs the layers. */
   apply(inputs: tf.Tensor | tf.Tensor[], options: { training: boolean }): unknown;
 }
 
-/** Layers behave in two ways: "train" takes batch statistics and draws dropout, which a step refuses; "eval" does
- *  neither. */
+/** Layers behave in two ways: "train" takes batch statistics, in frozen layers too, and refuses dropout and noise; "eval"
+ *  does neither. */
 export type LayersMode = "train" | "eval";
 
 /** A model that takes its weights as an argument. */
 export interface PureModel {
   /** The values that the weights have now, by name: state for `compile`. */
   readonly weights: HostTensors;
-  /** The names of the weights that are trained. */
+  /** The names of the weights that are trained, in the order of the model's `trainableWeights` as they are now: layers
+   *  are frozen before. */
   readonly trainable: readonly string[];
   /** Runs the model on `state[name]` in place of each weight. `updates` are the weights that the layers themselves
-   *  change, in mode "train": they belong into the next state. */
+   *  change, in mode "train": they belong into the next state. As in tfjs-layers, and unlike in later versions of Keras,
+   *  a frozen batch norm still takes the statistics of the batch and moves its averages.
+   *  @throws LejepaError "random-draw" where a layer draws random numbers, in mode "train" */
   apply(
     state: Tensors,
     inputs: tf.Tensor | tf.Tensor[],
     mode: LayersMode,
   ): { readonly outputs: readonly tf.Tensor[]; readonly updates: Tensors };
-  /** `loss` of the model's outputs, a scalar, in mode "train", with its gradient for each trained weight. */
+  /** `loss` of the model's outputs, a scalar, in mode "train", with its gradient for each trained weight. Regularizers of
+   *  layers are not added to it.
+   *  @throws LejepaError "random-draw" as `apply` */
   lossAndGradients(
     state: Tensors,
     inputs: tf.Tensor | tf.Tensor[],
@@ -54,7 +73,8 @@ export interface PureModel {
 /** The pure function that a `tf.LayersModel` computes, for use inside of a step. The model itself stays as it is; to
  *  give it trained values back, call its `setWeights` with those of `readState`. */
 export function pureModel(model: LayersModelLike): PureModel {
-  const trainable = model.weights.filter((weight) => weight.trainable).map(({ name }) => name);
+  // A layer that a model shares with a model within it is listed twice.
+  const trainable = [...new Set(model.trainableWeights.map(({ name }) => name))];
   const apply = (
     state: Tensors,
     inputs: tf.Tensor | tf.Tensor[],
@@ -70,7 +90,10 @@ export function pureModel(model: LayersModelLike): PureModel {
         kept.get(name)?.dispose();
         kept.set(name, tf.keep(value.clone()));
       },
-      () => model.apply(inputs, { training: mode === "train" }),
+      () =>
+        mode === "train"
+          ? withoutRandomLayers(model.layers, () => model.apply(inputs, { training: true }))
+          : model.apply(inputs, { training: false }),
     );
     const updates = Object.fromEntries(
       Array.from(kept, ([name, value]) => {
@@ -94,6 +117,10 @@ export function pureModel(model: LayersModelLike): PureModel {
     trainable,
     apply,
     lossAndGradients(state, inputs, loss) {
+      if (trainable.length === 0) {
+        const { outputs, updates } = apply(state, inputs, "train");
+        return { loss: loss(...outputs), gradients: {}, updates };
+      }
       let carried: Tensors = {};
       const { value, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) => {
         const given = Object.fromEntries(trainable.map((name, i) => [name, weights[i]!]));
@@ -141,6 +168,45 @@ function withWeights<R>(
       Reflect.deleteProperty(weight, "read");
       Reflect.deleteProperty(weight, "write");
     }
+  }
+}
+
+/** Layers of a model, and of the models within it. */
+const allLayers = (layers: readonly LayerLike[]): LayerLike[] =>
+  layers.flatMap((layer) => {
+    const within = (layer as Partial<Pick<LayersModelLike, "layers">>).layers;
+    return within === undefined ? [layer] : allLayers(within);
+  });
+
+/** Refuses a layer of the model that draws random numbers while `body` runs. With a seed it draws the same ones each
+ *  time, on whatever backend. */
+function withoutRandomLayers<R>(layers: readonly LayerLike[], body: () => R): R {
+  const running: LayerLike[] = [];
+  const redirected = new Set(allLayers(layers));
+  try {
+    for (const layer of redirected) {
+      const call = layer.call.bind(layer);
+      layer.call = (inputs, options) => {
+        running.push(layer);
+        try {
+          return call(inputs, options);
+        } finally {
+          running.pop();
+        }
+      };
+    }
+    return withoutDraws((draw) => {
+      const layer = running.at(-1);
+      const which =
+        layer === undefined ? "The model" : `The layer "${layer.name}" (${layer.getClassName()})`;
+      throw engineError(
+        "random-draw",
+        `${which} draws random numbers by ${draw} in mode "train", which a compiled step would freeze, with a seed or without; build the model without it, or with a rate of 0, and multiply by a mask that is an input of the model (tf.layers.multiply) and drawn for each step.`,
+      );
+    }, body);
+  } finally {
+    // The methods of their classes show again.
+    for (const layer of redirected) Reflect.deleteProperty(layer, "call");
   }
 }
 

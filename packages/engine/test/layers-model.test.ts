@@ -387,6 +387,314 @@ test.for(names)(
   },
 );
 
+/** Every layer of tfjs-layers that draws numbers in training, alone and inside of others, and which layer is named. */
+const drawing: readonly [title: string, layer: () => tfl.layers.Layer, named: RegExp][] = [
+  ["dropout", () => layers.dropout({ rate: 0.5 }), /dropout_\w+" \(Dropout\)/],
+  ["dropout with a seed", () => layers.dropout({ rate: 0.5, seed: 3 }), /\(Dropout\)/],
+  ["dropout of steps", () => layers.spatialDropout1d({ rate: 0.5 }), /\(SpatialDropout1D\)/],
+  ["gaussianNoise", () => layers.gaussianNoise({ stddev: 1 }), /\(GaussianNoise\)/],
+  ["gaussianDropout", () => layers.gaussianDropout({ rate: 0.5 }), /\(GaussianDropout\)/],
+  ["alphaDropout", () => layers.alphaDropout({ rate: 0.5 }), /\(AlphaDropout\)/],
+  [
+    "simpleRNN with dropout",
+    () => layers.simpleRNN({ units: 2, dropout: 0.5, recurrentInitializer: "zeros" }),
+    /\(SimpleRNN\)/,
+  ],
+  [
+    "lstm with recurrent dropout",
+    () => layers.lstm({ units: 2, recurrentDropout: 0.5, recurrentInitializer: "zeros" }),
+    /\(LSTM\)/,
+  ],
+  [
+    "bidirectional gru with dropout",
+    () =>
+      layers.bidirectional({
+        layer: layers.gru({ units: 2, dropout: 0.5, recurrentInitializer: "zeros" }),
+        mergeMode: "concat",
+      }),
+    /\(Bidirectional\)/,
+  ],
+  [
+    "timeDistributed dropout",
+    () => layers.timeDistributed({ layer: layers.dropout({ rate: 0.5, seed: 1 }) }),
+    /\(TimeDistributed\)/,
+  ],
+  [
+    "a model within, with dropout",
+    () => tfl.sequential({ layers: [layers.dropout({ rate: 0.5, inputShape: [5, 4] })] }),
+    /\(Dropout\)/,
+  ],
+];
+
+test.each(drawing)("%s is refused in training, by name", (_, layer, named) => {
+  const input = tfl.input({ shape: [5, 4] });
+  const layersModel = tfl.model({ inputs: input, outputs: layer().apply(input) as Symbolic });
+  const model = pureModel(layersModel);
+  const state = Object.fromEntries(
+    layersModel.weights.map((weight) => [weight.name, weight.read()]),
+  );
+  const x = tf.ones([2, 5, 4]);
+  const before = tf.memory().numTensors;
+  const trained = () => tf.tidy(() => model.apply(state, x, "train").outputs[0]!);
+  expect(trained).toThrow(
+    expect.objectContaining({
+      name: "LejepaError",
+      code: "random-draw",
+      message: expect.stringMatching(new RegExp(`${named.source}.*layers\\.multiply`)) as string,
+    }),
+  );
+  expect(tf.memory().numTensors).toBe(before);
+  // Without training, and in the model itself, nothing is refused.
+  const y = tf.tidy(() => model.apply(state, x, "eval").outputs[0]!.dataSync());
+  expect(y).toEqual(tf.tidy(() => (layersModel.predict(x) as tf.Tensor).dataSync()));
+  tf.tidy(() => layersModel.apply(x, { training: true }) as tf.Tensor);
+  layersModel.dispose();
+});
+
+test("a dropout of rate 0 draws nothing", () => {
+  const layersModel = tfl.sequential({ layers: [layers.dropout({ rate: 0, inputShape: [3] })] });
+  const { outputs } = pureModel(layersModel).apply({}, tf.ones([1, 3]), "train");
+  expect([...outputs[0]!.dataSync()]).toEqual([1, 1, 1]);
+});
+
+test.for(names)(
+  "on %s a mask that is an input of the model drops out, another at each step",
+  async (name, context) => {
+    needs(name, context);
+    const [x, mask] = [tfl.input({ shape: [4] }), tfl.input({ shape: [4] })];
+    const kept = layers.multiply().apply([x, mask]) as Symbolic;
+    const dense = layers.dense({ units: 1, useBias: false, kernelInitializer: "ones" });
+    const layersModel = tfl.model({ inputs: [x, mask], outputs: dense.apply(kept) as Symbolic });
+    const model = pureModel(layersModel);
+    const step = await engines[name]!.compile(
+      (state, { x, mask }) => {
+        const { gradients } = model.lossAndGradients(state, [x!, mask!], (y) => tf.mean(y));
+        return { state, outputs: { gradient: gradients[model.trainable[0]!]! } };
+      },
+      { state: model.weights, inputs: { x: { shape: [1, 4] }, mask: { shape: [1, 4] } } },
+    );
+    const images = Float32Array.of(1, 2, 3, 4);
+    for (const mask of [
+      [2, 0, 2, 0],
+      [0, 2, 2, 2],
+    ]) {
+      const { gradient } = await step.run({ x: images, mask: Float32Array.from(mask) });
+      expect([...gradient!.data]).toEqual(mask.map((kept, i) => kept * images[i]!));
+    }
+    await step.dispose();
+    layersModel.dispose();
+  },
+);
+
+/** Three dense layers with a batch norm between, the second and the norm in a model within. */
+function nested(): { model: tfl.LayersModel; inner: tfl.Sequential; dense: tfl.layers.Layer[] } {
+  const dense = [
+    layers.dense({ units: 3, inputShape: [4] }),
+    layers.dense({ units: 3, inputShape: [3] }),
+    layers.dense({ units: 2 }),
+  ];
+  const inner = tfl.sequential({ layers: [dense[1]!, layers.batchNormalization()] });
+  const model = tfl.sequential({ layers: [dense[0]!, inner, dense[2]!] });
+  return { model, inner, dense };
+}
+
+const sameWeights = (model: tfl.LayersModel): void => {
+  tf.tidy(() => model.setWeights(model.getWeights().map((weight) => tf.clone(weight))));
+};
+
+/** A model that was stored and loaded again. */
+async function reloaded(model: tfl.LayersModel): Promise<tfl.LayersModel> {
+  let stored: tf.io.ModelArtifacts | undefined;
+  await model.save(
+    tf.io.withSaveHandler((artifacts) => {
+      stored = artifacts;
+      return Promise.resolve({ modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(artifacts) });
+    }),
+  );
+  return tfl.loadLayersModel(tf.io.fromMemory(stored!));
+}
+
+type Freezing = readonly [
+  title: string,
+  trained: number,
+  build: () => tfl.LayersModel | Promise<tfl.LayersModel>,
+];
+const freezings: readonly Freezing[] = [
+  ["nothing", 8, () => nested().model],
+  [
+    "a layer by its constructor",
+    2,
+    () =>
+      tfl.sequential({
+        layers: [
+          layers.dense({ units: 3, inputShape: [4], trainable: false }),
+          layers.dense({ units: 2 }),
+        ],
+      }),
+  ],
+  [
+    "a layer later on",
+    6,
+    () => {
+      const { model, dense } = nested();
+      dense[0]!.trainable = false;
+      return model;
+    },
+  ],
+  [
+    "a layer that is then given weights",
+    6,
+    () => {
+      const { model, dense } = nested();
+      dense[0]!.trainable = false;
+      sameWeights(model);
+      return model;
+    },
+  ],
+  [
+    "a layer of a model within",
+    6,
+    () => {
+      const { model, dense } = nested();
+      dense[1]!.trainable = false;
+      return model;
+    },
+  ],
+  [
+    "a model within",
+    4,
+    () => {
+      const { model, inner } = nested();
+      inner.trainable = false;
+      return model;
+    },
+  ],
+  [
+    "a model within, given weights",
+    4,
+    () => {
+      const { model, inner } = nested();
+      inner.trainable = false;
+      sameWeights(model);
+      return model;
+    },
+  ],
+  [
+    "a batch norm",
+    6,
+    () => {
+      const { model, inner } = nested();
+      inner.layers[1]!.trainable = false;
+      return model;
+    },
+  ],
+  [
+    "a layer and not after all",
+    8,
+    () => {
+      const { model, dense } = nested();
+      dense[0]!.trainable = false;
+      dense[0]!.trainable = true;
+      return model;
+    },
+  ],
+  [
+    "the whole model",
+    0,
+    () => {
+      const { model } = nested();
+      model.trainable = false;
+      return model;
+    },
+  ],
+  [
+    "a layer, stored and loaded",
+    6,
+    () => {
+      const { model, dense } = nested();
+      dense[0]!.trainable = false;
+      return reloaded(model);
+    },
+  ],
+  [
+    "a layer by its constructor, stored and loaded",
+    2,
+    () =>
+      reloaded(
+        tfl.sequential({
+          layers: [
+            layers.dense({ units: 3, inputShape: [4], trainable: false }),
+            layers.dense({ units: 2 }),
+          ],
+        }),
+      ),
+  ],
+  [
+    // Its weights are those of the other use.
+    "one of two uses of a layer",
+    2,
+    () => {
+      const shared = layers.dense({ units: 4, inputShape: [4] });
+      const inner = tfl.sequential({ layers: [shared] });
+      const x = tfl.input({ shape: [4] });
+      const y = layers.dense({ units: 2 }).apply(shared.apply(inner.apply(x))) as Symbolic;
+      inner.trainable = false;
+      return tfl.model({ inputs: x, outputs: y });
+    },
+  ],
+];
+
+test.each(freezings)(
+  "with %s frozen a step trains the %i weights that fit trains, to the same values",
+  async (_, trained, build) => {
+    const layersModel = await build();
+    layersModel.compile({ optimizer: tf.train.sgd(0.5), loss: "meanSquaredError" });
+    const model = pureModel(layersModel);
+    expect(model.trainable).toHaveLength(trained);
+    expect(model.trainable).toEqual([
+      ...new Set(layersModel.trainableWeights.map(({ name }) => name)),
+    ]);
+    const [x, y] = [tf.tensor(spread(24, 1), [6, 4]), tf.tensor(spread(12, 2), [6, 2])];
+    const step = await eager.compile(
+      (state, { x, y }) => {
+        const { gradients, updates } = model.lossAndGradients(state, x!, (out) =>
+          tf.mean(tf.square(tf.sub(y!, out))),
+        );
+        const moved = Object.fromEntries(
+          Object.entries(gradients).map(([name, g]) => [
+            name,
+            tf.sub(state[name]!, tf.mul(g, 0.5)),
+          ]),
+        );
+        return { state: { ...state, ...moved, ...updates }, outputs: {} };
+      },
+      { state: model.weights, inputs: { x: { shape: [6, 4] }, y: { shape: [6, 2] } } },
+    );
+    for (let i = 0; i < 2; i++) {
+      await step.run({ x: spread(24, 1), y: spread(12, 2) });
+      // With nothing to train, fit fails.
+      if (trained > 0) await layersModel.trainOnBatch(x, y);
+    }
+    const got = await step.readState();
+    await step.dispose();
+    const weights = trained > 0 ? layersModel.weights : [];
+    for (const weight of weights)
+      weight
+        .read()
+        .dataSync()
+        .forEach((v, i) => expect(got[weight.name]!.data[i], weight.name).toBeCloseTo(v, 5));
+    const before = model.weights;
+    const changed = Object.keys(got).filter((name) =>
+      got[name]!.data.some((value, i) => value !== before[name]!.data[i]),
+    );
+    // Moving averages move all the same.
+    expect(changed.filter((name) => !name.includes("moving")).sort()).toEqual(
+      [...model.trainable].sort(),
+    );
+    tf.dispose([x, y]);
+  },
+);
+
 test("a step that fails leaves the model as it was", async (context) => {
   needs("onnx", context);
   const layersModel = tfl.sequential({
@@ -400,7 +708,7 @@ test("a step that fails leaves the model as it was", async (context) => {
   });
   await expect(engines.onnx!.compile(step, spec)).rejects.toMatchObject({
     name: "LejepaError",
-    code: "changing-constant",
+    code: "random-draw",
   });
   const values = [...layersModel.weights[0]!.read().dataSync()];
   expect(values).toEqual([...model.weights[layersModel.weights[0]!.name]!.data]);

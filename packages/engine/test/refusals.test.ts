@@ -130,10 +130,27 @@ const refusals: readonly Refusal[] = [
     step: ({ w }, { x }) => keep(w!, tf.clipByValue(x!, 0, ++calls)),
     says: /clipValueMax = \d+ of ClipByValue/,
   },
+  ...Object.entries({
+    "random numbers": () => tf.randomNormal([2, 2]),
+    "random numbers with a seed": () => tf.randomNormal([2, 2], 0, 1, "float32", 7),
+    "uniform random numbers with a seed": () => tf.randomUniform([2, 2], 0, 1, "float32", 7),
+    "whole random numbers with a seed": () =>
+      tf.cast(tf.randomUniformInt([2, 2], 0, 9, 7), "float32"),
+    "truncated normal numbers with a seed": () => tf.truncatedNormal([2, 2], 0, 1, "float32", 7),
+    "standard normal numbers with a seed": () => tf.randomStandardNormal([2, 2], "float32", 7),
+    "gamma numbers with a seed": () => tf.randomGamma([2, 2], 1, 1, "float32", 7),
+    "numbers of a function of one's own": () => tf.rand([2, 2], () => 0.5),
+    "a dropout with a seed": () => tf.dropout(tf.ones([2, 2]), 0.5, undefined, 7),
+  }).map(([title, draw]): Refusal => ({
+    title,
+    code: "random-draw",
+    step: ({ w }, { x }) => keep(w!, tf.add(x!, draw())),
+    says: /tf\.(rand|truncated)\w* at \S*refusals\.test\.ts:.*with a seed or without.*input/,
+  })),
   {
-    title: "random numbers drawn in JavaScript",
+    title: "random numbers of JavaScript",
     code: "changing-constant",
-    step: ({ w }, { x }) => keep(w!, tf.add(x!, tf.randomNormal([2, 2]))),
+    step: ({ w }, { x }) => keep(w!, tf.add(x!, Math.random())),
     says: /kernel Add.*input/,
   },
   {

@@ -14,7 +14,7 @@ function whose(frame: string): "caller" | "package" | "machinery" {
   if (
     frame.includes("@tensorflow/") ||
     // Where its source maps say that it was.
-    /[\\/]tfjs-(core|backend-\w+)[\\/]src[\\/]/.test(frame) ||
+    /[\\/]tfjs-(core|layers|backend-\w+)[\\/]src[\\/]/.test(frame) ||
     frame.includes(ownFolder) ||
     /[\\/]packages[\\/](ops|engine)[\\/](src|dist)[\\/]/.test(frame) ||
     /[\\/]node_modules[\\/]@lejepa[\\/](ops|engine)[\\/]/.test(frame) ||

@@ -11,6 +11,7 @@ import type { ResolvedInput } from "../step-values.js";
 import { CallSite } from "./call-site.js";
 import { compareTraces } from "./compare-traces.js";
 import { port } from "./port.js";
+import { withoutDraws } from "./random-draws.js";
 import { Recorder, recorderName, registerRecorderKernels, type RecordedEvent } from "./recorder.js";
 
 /** One run of the step on a recorder. */
@@ -87,7 +88,16 @@ function trace(
   tf.registerBackend(name, () => recorder, 0);
   try {
     return withBackend(name, () =>
-      withoutVariables(recorder, () => tidily(() => record(recorder, step, state, inputs))),
+      withoutVariables(recorder, () =>
+        withoutDraws(
+          (draw) =>
+            recorder.refuse(
+              "random-draw",
+              `The step draws random numbers by ${draw} at ${String(new CallSite())}, which a compiled step would freeze, with a seed or without; draw them outside and pass them in as an input.`,
+            ),
+          () => tidily(() => record(recorder, step, state, inputs)),
+        ),
+      ),
     );
   } catch (error) {
     throw recorder.refusal ?? explained(error, target);

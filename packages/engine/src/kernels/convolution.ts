@@ -37,6 +37,7 @@ import {
   blockedDepthwiseInputGradient,
 } from "./blocked-depthwise.js";
 import { blockedFilterGradient } from "./blocked-filter-gradient.js";
+import { checkedWindow } from "./checked-window.js";
 import { activate } from "./fused-activation.js";
 import { kernel, refuse } from "./kernel.js";
 import { exactWindow, reached, unreached, type Window } from "./window.js";
@@ -50,14 +51,15 @@ interface Geometry {
   readonly dimRoundingMode?: "floor" | "round" | "ceil" | undefined;
 }
 
-/** Sizes, strides and paddings, from attributes that refer to channels-last shapes. */
+/** Sizes, strides and paddings, from attributes that refer to channels-last shapes. Throws where tfjs-core counts the
+ *  outputs wrongly. */
 function windowOf(
   input: Shape,
   filter: Shape,
   { strides, pad, dilations, dimRoundingMode }: Geometry,
   kind: "full" | "depthwise" = "full",
 ): Window {
-  return backend_util.computeConv2DInfo(
+  const window = backend_util.computeConv2DInfo(
     [...input] as Four,
     [...filter] as Four,
     strides,
@@ -66,6 +68,7 @@ function windowOf(
     dimRoundingMode,
     kind === "depthwise",
   );
+  return checkedWindow(window, { pad, dimRoundingMode });
 }
 
 /** For channels-first callers the explicit padding and the data change places, the result changes back. */

@@ -7,7 +7,8 @@ import type {
   LRNGradInputs,
   LRNInputs,
 } from "@tensorflow/tfjs-core";
-import { float } from "../onnx/builder.js";
+import type { Value } from "../graph/graph.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
 import { kernel } from "./kernel.js";
 
 export const normalization = {
@@ -21,31 +22,48 @@ export const normalization = {
       return (offset as typeof offset | undefined) ? g.add(y, offset) : y;
     },
   ),
-  // ONNX divides alpha by the number of neighbours, tfjs does not.
-  LRN: kernel<LRNInputs, LRNAttrs>(({ x }, { depthRadius, bias, alpha, beta }, g) => {
-    const size = 2 * depthRadius + 1;
-    const y = g.unary("LRN", g.transpose(x, [0, 3, 1, 2]), {
-      size,
-      bias: float(bias),
-      alpha: float(alpha * size),
-      beta: float(beta),
-    });
-    return g.transpose(y, [0, 2, 3, 1]);
-  }),
-  // With n = bias + alpha * (sum of x^2 over the neighbours) and y = x n^-beta:
-  //   dx = dy n^-beta - 2 alpha beta x * (sum of dy y / n over the neighbours)
-  LRNGrad: kernel<LRNGradInputs, LRNGradAttrs>(
-    ({ x, y, dy }, { depthRadius, bias, alpha, beta }, g) => {
-      const channels = x.shape[3]!;
-      const near = Float32Array.from({ length: channels * channels }, (_, i) =>
-        Math.abs((i % channels) - Math.floor(i / channels)) <= depthRadius ? 1 : 0,
-      );
-      const neighbours = g.dense(near, [channels, channels], "float32");
-      const squares = g.matMul(g.mul(x, x), neighbours);
-      const n = g.add(g.mul(squares, g.uniform(alpha)), g.uniform(bias));
-      const through = g.matMul(g.div(g.mul(dy, y), n), neighbours);
-      const own = g.mul(dy, g.binary("Pow", n, g.uniform(-beta)));
-      return g.sub(own, g.mul(g.mul(x, through), g.uniform(2 * alpha * beta)));
-    },
+  // y = x n^-beta
+  LRN: kernel<LRNInputs, LRNAttrs>(({ x }, attributes, g) =>
+    g.mul(x, g.binary("Pow", responseOf(g, x, attributes), g.uniform(-attributes.beta))),
   ),
+  // dx = dy n^-beta - 2 alpha beta x * (sum of dy y / n over the neighbours)
+  LRNGrad: kernel<LRNGradInputs, LRNGradAttrs>(({ x, y, dy }, attributes, g) => {
+    const { depthRadius, alpha, beta } = attributes;
+    const n = responseOf(g, x, attributes);
+    const through = neighbourSums(g, g.div(g.mul(dy, y), n), depthRadius);
+    const own = g.mul(dy, g.binary("Pow", n, g.uniform(-beta)));
+    return g.sub(own, g.mul(g.mul(x, through), g.uniform(2 * alpha * beta)));
+  }),
 };
+
+/** n = bias + alpha * (sum of x^2 over the neighbours). The operators that the runtimes have for this are not taken:
+ *  onnxruntime's slides one sum along the channels, in which large numbers leave their rounding behind, so that 30000
+ *  made the next channel but one infinite; TensorFlow's multiplies by a matrix of zeros and ones, so that one infinite
+ *  channel makes all the others NaN. */
+const responseOf = (
+  g: OnnxBuilder,
+  x: Value,
+  { depthRadius, bias, alpha }: Pick<LRNAttrs, "depthRadius" | "bias" | "alpha">,
+): Value =>
+  g.add(g.mul(neighbourSums(g, g.mul(x, x), depthRadius), g.uniform(alpha)), g.uniform(bias));
+
+/** The sum of each channel and of those at most `radius` away: [N, H, W, C] -> the same, or [N, H, W, 1] where all are. */
+function neighbourSums(g: OnnxBuilder, x: Value, radius: number): Value {
+  const channels = x.shape[3]!;
+  if (radius >= channels - 1) return g.reduce("ReduceSum", x, [3], "keep");
+  const none = [0, 0] as const;
+  const wide = g.pad(x, [none, none, none, [radius, radius]], g.uniform(0));
+  return sumsOf(g, wide, 2 * radius + 1);
+}
+
+/** Sums of so many channels in a row, from sums of half as many: [.., C] -> [.., C - count + 1]. */
+function sumsOf(g: OnnxBuilder, x: Value, count: number): Value {
+  if (count === 1) return x;
+  const half = Math.floor(count / 2);
+  const halves = sumsOf(g, x, half);
+  const length = x.shape[3]! - count + 1;
+  const from = (sums: Value, first: number): Value =>
+    g.slice(sums, [0, 0, 0, first], [...x.shape.slice(0, 3), first + length]);
+  const even = g.add(from(halves, 0), from(halves, half));
+  return count % 2 === 0 ? even : g.add(even, from(x, count - 1));
+}

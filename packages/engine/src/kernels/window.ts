@@ -7,7 +7,7 @@ import type { OnnxBuilder } from "../onnx/builder.js";
 export type Window = backend_util.Conv2DInfo;
 
 /** One axis of a window: lengths of input and output, and the zeros around the input. */
-interface Axis {
+export interface Axis {
   readonly input: number;
   readonly output: number;
   readonly stride: number;
@@ -44,13 +44,13 @@ export const axesOf = (window: Window): readonly [Axis, Axis] => [
 const end = ({ output, stride, reach, before }: Axis): number =>
   (output - 1) * stride + reach - before;
 
-/** How much of the input is needed. What is left over for want of a whole stride may stay. */
+/** How much of the input is needed. What is left over for want of a whole stride may stay, and something has to where
+ *  all outputs lie in the zeros before it: no runtime has windows over nothing. */
 const needed = (axis: Axis): number =>
-  axis.input - end(axis) < axis.stride ? axis.input : end(axis);
+  axis.input - end(axis) < axis.stride ? axis.input : Math.max(end(axis), Math.min(axis.input, 1));
 
 /** The window over the part of the input that its outputs reach, with as many zeros at the end as the last of them
- *  reaches: from these sizes every runtime counts the outputs that tfjs counts, however that rounds. (With a padding by
- *  number it counts columns by the height of the filter.) */
+ *  reaches: from these sizes every runtime counts the outputs that tfjs counts, however that rounds. */
 export function exactWindow(window: Window): Window {
   const [rows, columns] = axesOf(window);
   const [inHeight, inWidth] = [needed(rows), needed(columns)];

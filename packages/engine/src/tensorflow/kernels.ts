@@ -7,7 +7,7 @@ import type {
   NormalizeColumnsGradInputs,
   NormalizeColumnsInputs,
 } from "@lejepa/ops";
-import type { LRNAttrs, LRNInputs, StepAttrs, StepInputs } from "@tensorflow/tfjs-core";
+import type { StepAttrs, StepInputs } from "@tensorflow/tfjs-core";
 import { sizeOf, type DType, type Shape, type Value } from "../graph/graph.js";
 import {
   columnsOf,
@@ -36,7 +36,7 @@ import {
   wholeInputGradient,
 } from "./whole-windows.js";
 
-const { float, int, ints, string, type } = attribute;
+const { float, ints, string, type } = attribute;
 
 type Attributes = Readonly<Record<string, Attribute>>;
 type Four = [number, number, number, number];
@@ -90,22 +90,36 @@ const shapeOf = (g: OnnxBuilder, shape: Shape): Value => g.dense(shape, [shape.l
 const isDilated = ({ dilationHeight, dilationWidth }: Window): boolean =>
   dilationHeight > 1 || dilationWidth > 1;
 
-/** The filter with zeros between its taps, and the window of such a filter: TensorFlow's gradients on the CPU, and all
- *  of its depthwise convolutions, know no dilation. */
+/** x [B, H, W, C] with y - 1 rows and z - 1 columns of zeros behind each of its own, of which `height` and `width`
+ *  are kept. */
+function apart(
+  g: OnnxBuilder,
+  x: Value,
+  [y, z]: readonly [number, number],
+  height: number,
+  width: number,
+): Value {
+  const [b, h, w, c] = x.shape as Four;
+  const none = [0, 0] as const;
+  const spaced = g.pad(
+    g.reshape(x, [b, h, 1, w, 1, c]),
+    [none, none, [0, y - 1], none, [0, z - 1], none],
+    g.uniform(0),
+  );
+  return g.slice(g.reshape(spaced, [b, h * y, w * z, c]), [0, 0, 0, 0], [b, height, width, c]);
+}
+
+/** The filter with zeros between its taps, which is the filter of a window without dilation: TensorFlow's gradients on
+ *  the CPU, and all of its depthwise convolutions, know none. */
 function spread(g: OnnxBuilder, filter: Value, window: Window): Value {
   if (!isDilated(window)) return filter;
   const [h, w, c, o] = filter.shape as Four;
-  const { dilationHeight: y, dilationWidth: x } = window;
-  const none = [0, 0] as const;
-  const taps = g.pad(
-    g.reshape(filter, [h, 1, w, 1, c, o]),
-    [none, [0, y - 1], none, [0, x - 1], none, none],
-    g.uniform(0),
-  );
-  return g.slice(
-    g.reshape(taps, [h * y, w * x, c, o]),
-    [0, 0, 0, 0],
-    [window.effectiveFilterHeight, window.effectiveFilterWidth, c, o],
+  const taps = g.reshape(filter, [1, h, w, c * o]);
+  const { dilationHeight, dilationWidth, effectiveFilterHeight, effectiveFilterWidth } = window;
+  const steps = [dilationHeight, dilationWidth] as const;
+  return g.reshape(
+    apart(g, taps, steps, effectiveFilterHeight, effectiveFilterWidth),
+    spreadShape(window),
   );
 }
 
@@ -144,10 +158,77 @@ function gradients(input: string, filter: string) {
 }
 
 const full = gradients("Conv2DBackpropInput", "Conv2DBackpropFilter");
-const depthwise = gradients(
+
+/** Whether rows and columns go by strides of their own, which TensorFlow's convolutions on the CPU do not bear. oneDNN's
+ *  gave wrong numbers for several images of one channel by 1 and 2, and wrote where it should not for the gradient of a
+ *  filter of one tap. The depthwise ones refuse, but of one channel they take the first stride for both. */
+const hasUnequalStrides = ({ strideHeight, strideWidth }: Window): boolean =>
+  strideHeight !== strideWidth;
+
+const greatestCommonDivisor = (a: number, b: number): number =>
+  b === 0 ? a : greatestCommonDivisor(b, a % b);
+
+/** The window that moves by the largest stride that divides both strides, and how many of its outputs there are for one
+ *  of the window's own. */
+function withEqualStrides(window: Window): {
+  readonly window: Window;
+  readonly steps: readonly [number, number];
+} {
+  const { strideHeight, strideWidth } = window;
+  const stride = greatestCommonDivisor(strideHeight, strideWidth);
+  const [outHeight, outWidth] = axesOf(window).map(
+    ({ input, reach, before, after }) => Math.floor((before + input + after - reach) / stride) + 1,
+  ) as [number, number];
+  return {
+    steps: [strideHeight / stride, strideWidth / stride],
+    window: {
+      ...window,
+      strideHeight: stride,
+      strideWidth: stride,
+      outHeight,
+      outWidth,
+      outShape: [window.batchSize, outHeight, outWidth, window.outChannels],
+    },
+  };
+}
+
+const depthwiseGradients = gradients(
   "DepthwiseConv2dNativeBackpropInput",
   "DepthwiseConv2dNativeBackpropFilter",
 );
+
+/** By equal strides: of more results than are asked for the others are left out, and have no gradient. */
+const depthwise = {
+  convolve: (g: OnnxBuilder, x: Value, filter: Value, asked: Window): Value => {
+    const { window, steps } = withEqualStrides(asked);
+    const y = native(
+      g,
+      "DepthwiseConv2dNative",
+      [x, spread(g, filter, window)],
+      window.outShape,
+      "float32",
+      windowAttributes(window),
+    );
+    if (!hasUnequalStrides(asked)) return y;
+    const met = [(asked.outHeight - 1) * steps[0] + 1, (asked.outWidth - 1) * steps[1] + 1];
+    return g.slice(y, [0, 0, 0, 0], [asked.batchSize, ...met, asked.outChannels], [1, ...steps, 1]);
+  },
+  inputGradient: (g: OnnxBuilder, dy: Value, filter: Value, asked: Window): Value => {
+    const { window } = withEqualStrides(asked);
+    return depthwiseGradients.inputGradient(g, amongAll(g, dy, asked), filter, window);
+  },
+  filterGradient: (g: OnnxBuilder, x: Value, dy: Value, asked: Window): Value => {
+    const { window } = withEqualStrides(asked);
+    return depthwiseGradients.filterGradient(g, x, amongAll(g, dy, asked), window);
+  },
+};
+
+/** dy where those results are that are asked for, and zeros where the others are. */
+function amongAll(g: OnnxBuilder, dy: Value, asked: Window): Value {
+  if (!hasUnequalStrides(asked)) return dy;
+  const { window, steps } = withEqualStrides(asked);
+  return apart(g, dy, steps, window.outHeight, window.outWidth);
+}
 
 /** x with its padding around it and the window that then needs none, where TensorFlow has no word for the padding: its
  *  fast convolutions take no other. On [512, 14, 14, 32] by 3x3 to 64 channels, stride 2, padding and convolution took
@@ -200,14 +281,15 @@ const hasGatheredFilterGradient = (window: Window): boolean =>
 const fewPositions = 16;
 const manyWeights = 2 ** 18;
 
-/** Whether the convolution itself and its input's gradient are better gathered products as well: TensorFlow goes through
- *  all weights for every image. Of 128 images from 4x4x256 to 2x2x512 by 3x3 they took 12.5 and 14.9 ms on one thread,
+/** Whether the convolution itself and its input's gradient are better gathered products as well: where strides differ,
+ *  and where TensorFlow goes through all weights for every image. Of 128 images from 4x4x256 to 2x2x512 by 3x3 they took 12.5 and 14.9 ms on one thread,
  *  gathered 5.9 and 6.8; from 8x8x128 to 4x4x256 8.0 and 7.9, gathered 6.3 and 6.9; from 16x16x64 to 8x8x128 6.7 and
  *  7.8, gathered 7.9 and 10.2. */
 const isGathered = (window: Window): boolean =>
-  hasGatheredFilterGradient(window) &&
-  window.outHeight * window.outWidth <= fewPositions &&
-  sizeOf(window.filterShape) >= manyWeights;
+  hasUnequalStrides(window) ||
+  (hasGatheredFilterGradient(window) &&
+    window.outHeight * window.outWidth <= fewPositions &&
+    sizeOf(window.filterShape) >= manyWeights);
 
 /** columns^T . dy */
 function gatheredFilterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
@@ -245,15 +327,7 @@ const convolution = (device: Device) =>
         ? gatheredFilterGradient(g, x, dy, window)
         : full.filterGradient(g, x, dy, window);
     },
-    depthwise: (g, x, filter, window) =>
-      native(
-        g,
-        "DepthwiseConv2dNative",
-        [x, spread(g, filter, window)],
-        window.outShape,
-        "float32",
-        windowAttributes(window),
-      ),
+    depthwise: depthwise.convolve,
     depthwiseInputGradient: depthwise.inputGradient,
     depthwiseFilterGradient: depthwise.filterGradient,
   });
@@ -463,14 +537,6 @@ const ownRows = {
     const y = g.where(g.compare("Greater", x, g.number(0, x)), g.number(1, x), g.number(alpha, x));
     return x.dtype === "float32" ? g.where(g.op("IsNaN", [x], x.shape, "bool"), x, y) : y;
   }),
-  LRN: kernel<LRNInputs, LRNAttrs>(({ x }, { depthRadius, bias, alpha, beta }, g) =>
-    native(g, "LRN", [x], x.shape, x.dtype, {
-      depth_radius: int(depthRadius),
-      bias: float(bias),
-      alpha: float(alpha),
-      beta: float(beta),
-    }),
-  ),
   // TensorFlow takes 1 - b1 and 1 - b2 of float32 numbers: for 0.999 the square grows by 1.3e-5 of its growth less.
   [adamwInPlace]: kernel<Record<keyof AdamwInputs, never>, AdamwConstants>(
     (

@@ -1,6 +1,13 @@
 /** From operators of a lowered graph to TensorFlow nodes: those of ONNX that lowerings write, one small entry each, and
  *  TensorFlow's own (domain {@link tensorflow}), which pass through. */
-import { sizeOf, type DType, type GraphNode, type Literal, type Value } from "../graph/graph.js";
+import {
+  sameShape,
+  sizeOf,
+  type DType,
+  type GraphNode,
+  type Literal,
+  type Value,
+} from "../graph/graph.js";
 import { attribute, type Attribute } from "./attribute.js";
 
 /** The domain of operators that are TensorFlow's own. Their attributes are in its form, but for the element type `T`
@@ -89,12 +96,23 @@ function onLastAxis(
   return swap(body(swap(x)));
 }
 
-const product: Operator = (node, [a, b], w) =>
-  w.node("BatchMatMulV2", [a!, b!], {
-    ...T(node),
-    adj_x: bool(Boolean(node.attributes.transA)),
-    adj_y: bool(Boolean(node.attributes.transB)),
+/** Batches of matrices are repeated before they are multiplied, never by the product: behind BatchMatMulV2 the strides
+ *  that oneDNN is given for a batch of length 1 lead out of its memory, and on the way back the heap is corrupted. */
+const product: Operator = (node, operands, w) => {
+  const { transA, transB } = node.attributes;
+  const batch = node.outputs[0]!.shape.slice(0, -2);
+  const [a, b] = operands.map((operand, i) => {
+    const { shape } = node.inputs[i]!;
+    const whole = [...batch, ...shape.slice(-2)];
+    if (sameShape(shape, whole)) return operand;
+    return w.node("BroadcastTo", [operand, list(w, whole)], { ...T(node), Tidx: int32 });
   });
+  return w.node("BatchMatMulV2", [a!, b!], {
+    ...T(node),
+    adj_x: bool(Boolean(transA)),
+    adj_y: bool(Boolean(transB)),
+  });
+};
 
 const operators: Readonly<Record<string, Operator>> = {
   Abs: named("Abs"),
