@@ -7,7 +7,7 @@ import type { OnnxBuilder } from "../onnx/builder.js";
 export type Window = backend_util.Conv2DInfo;
 
 /** One axis of a window: lengths of input and output, and the zeros around the input. */
-interface Axis {
+export interface Axis {
   readonly input: number;
   readonly output: number;
   readonly stride: number;
