@@ -8,6 +8,8 @@ import {
 } from "@lejepa/ops";
 import { initialiseBackend, withBackend } from "./active-backend.js";
 import { CallSite } from "./capture/call-site.js";
+import { withCheckedCalls } from "./checked-calls.js";
+import { registerRightKernels } from "./eager-kernels/right-kernels.js";
 import { engineError } from "./engine-error.js";
 import type { CompiledEntry, CompiledProgram, Engine, InputValue } from "./engine.js";
 import { exchangeAtOnce, type ProcessGroup } from "./processes/process-group.js";
@@ -15,7 +17,6 @@ import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from
 import { eagerFailure } from "./runtime-failure.js";
 import { checkStepResult } from "./step-result.js";
 import { checkState, readInputs } from "./step-values.js";
-import { registerWasmTrainingKernels } from "./wasm-training-kernels.js";
 
 /** Runs each step operation by operation on a tfjs backend: the reference that the compiled engine is held to. */
 export async function createEagerEngine(
@@ -73,7 +74,7 @@ async function startBackend(asked: string | undefined): Promise<string> {
     );
   if (!(await withoutCrashHandlers(() => initialiseBackend(name))))
     throw engineError("engine-unavailable", `The tfjs backend "${name}" could not be started.`);
-  if (name === "wasm") registerWasmTrainingKernels();
+  await registerRightKernels(name);
   return name;
 }
 
@@ -125,7 +126,7 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
   #run(entry: ResolvedEntry, given: Readonly<Record<string, InputValue>>): HostTensors {
     const state = this.#alive();
     const values = readInputs(entry.inputs, given);
-    const advance = () => this.#advance(entry, state, values);
+    const advance = () => withCheckedCalls(() => this.#advance(entry, state, values));
     const { exchange } = this;
     try {
       return CallSite.deeply(() =>

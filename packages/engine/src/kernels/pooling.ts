@@ -12,21 +12,34 @@ import {
   type MaxPoolWithArgmaxAttrs,
   type MaxPoolWithArgmaxInputs,
 } from "@tensorflow/tfjs-core";
-import { sameShape, sizeOf, type Shape, type Value } from "../graph/graph.js";
+import { sizeOf, type Shape, type Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { blockedPool, fromBlocked, toBlocked } from "../onnx/nchwc.js";
 import { blockedDepthwiseInputGradient, worthBlocks } from "./blocked-depthwise.js";
 import { transposedAttributes } from "./convolution.js";
+import { checkedWindow } from "./checked-window.js";
 import { kernel, refuse } from "./kernel.js";
-import { exactWindow, reached, unreached, type Window } from "./window.js";
+import {
+  exactWindow,
+  insideWindow,
+  reached,
+  sharesInside,
+  unreached,
+  type Window,
+} from "./window.js";
 
 type Four = [number, number, number, number];
 
-const windowOf = (
+function windowOf(
   shape: Shape,
   { filterSize, strides, pad, dimRoundingMode }: MaxPoolAttrs,
-): Window =>
-  backend_util.computePool2DInfo([...shape] as Four, filterSize, strides, 1, pad, dimRoundingMode);
+): Window {
+  const sizes = [...shape] as Four;
+  return checkedWindow(
+    backend_util.computePool2DInfo(sizes, filterSize, strides, 1, pad, dimRoundingMode),
+    { pad, dimRoundingMode },
+  );
+}
 
 const attributes = ({ padInfo, ...window }: Window) => ({
   kernel_shape: [window.filterHeight, window.filterWidth],
@@ -37,10 +50,6 @@ const attributes = ({ padInfo, ...window }: Window) => ({
 /** Whether a pixel lies in several windows. */
 const overlap = (window: Window): boolean =>
   window.filterHeight > window.strideHeight || window.filterWidth > window.strideWidth;
-
-/** tfjs pools by copying where windows of one pixel give a result as large as the input: it forgets the padding. */
-const copies = ({ filterHeight, filterWidth, inShape, outShape }: Window): boolean =>
-  filterHeight === 1 && filterWidth === 1 && sameShape(inShape, outShape);
 
 const toFirst = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]);
 const toLast = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
@@ -80,7 +89,7 @@ export interface PoolingMethods {
   readonly maxGradient: (g: OnnxBuilder, dy: Value, x: Value, window: Window) => Value;
   /** The means over the part of each window that lies in the image. */
   readonly average: (g: OnnxBuilder, x: Value, window: Window) => Value;
-  /** dy over the whole window's size, padding or not, as tfjs has it. */
+  /** dy over the whole window's size, spread over the window. */
   readonly averageGradient: (g: OnnxBuilder, dy: Value, window: Window) => Value;
   /** The maxima, and where in the image each is: int32, counted with the channels last; with the images before it where
    *  the places count within the whole batch. */
@@ -92,30 +101,56 @@ export interface PoolingMethods {
   ) => [Value, Value];
 }
 
-/** A row that pools by one of the methods. */
-const pooled = (method: PoolingMethods["max" | "average"]) =>
+/** A row that pools by one of the methods; of windows that lie wholly beyond the image the result is `nothing`. */
+const pooled = (method: PoolingMethods["max" | "average"], nothing: number) =>
   kernel<MaxPoolInputs | AvgPoolInputs, MaxPoolAttrs | AvgPoolAttrs>(({ x }, attributes, g) => {
-    const window = windowOf(x.shape, attributes);
-    return copies(window)
-      ? g.unary("Identity", x)
-      : method(g, reached(g, x, window), exactWindow(window));
+    const asked = windowOf(x.shape, attributes);
+    const { window, beyond } = insideWindow(asked);
+    if (sizeOf(window.outShape) === 0) return g.uniform(nothing, asked.outShape);
+    const y = method(g, reached(g, x, window), exactWindow(window));
+    return beyond.flat().some((count) => count > 0)
+      ? g.pad(y, [[0, 0], ...beyond, [0, 0]], g.uniform(nothing))
+      : y;
   });
+
+/** A row for a gradient: `method` has dy of the windows that reach the image, and such a window. */
+function gradientOf(
+  g: OnnxBuilder,
+  dy: Value,
+  asked: Window,
+  method: (dy: Value, window: Window) => Value,
+): Value {
+  const { window, beyond } = insideWindow(asked);
+  if (sizeOf(window.outShape) === 0) return g.uniform(0, asked.inShape);
+  const [[row], [column]] = beyond;
+  const { outHeight, outWidth } = window;
+  const [batch, , , channels] = window.outShape;
+  const inside = beyond.flat().some((count) => count > 0)
+    ? g.slice(dy, [0, row, column, 0], [batch, row + outHeight, column + outWidth, channels])
+    : dy;
+  return unreached(g, method(inside, exactWindow(window)), window);
+}
 
 /** The rows of all pooling, by the given methods. */
 export const poolingRows = (methods: PoolingMethods) => ({
-  MaxPool: pooled(methods.max),
-  AvgPool: pooled(methods.average),
+  MaxPool: pooled(methods.max, -Infinity),
+  AvgPool: pooled(methods.average, NaN),
   // `output` is not needed.
   MaxPoolGrad: kernel<MaxPoolGradInputs, MaxPoolGradAttrs>(({ dy, input }, attributes, g) => {
     const window = windowOf(input.shape, attributes);
-    const x = reached(g, input, window);
-    return unreached(g, methods.maxGradient(g, dy, x, exactWindow(window)), window);
+    const x = reached(g, input, insideWindow(window).window);
+    return gradientOf(g, dy, window, (inside, exact) => methods.maxGradient(g, inside, x, exact));
   }),
-  AvgPoolGrad: kernel<AvgPoolGradInputs, AvgPoolGradAttrs>(
-    ({ dy, input }, { filterSize, strides, pad }, g) => {
-      const window = windowOf(input.shape, { filterSize, strides, pad });
-      return unreached(g, methods.averageGradient(g, dy, exactWindow(window)), window);
-    },
+  // The mean is over the part of a window that lies in the image, and so is its gradient.
+  AvgPoolGrad: kernel<AvgPoolGradInputs, AvgPoolGradAttrs & Pick<AvgPoolAttrs, "dimRoundingMode">>(
+    ({ dy, input }, attributes, g) =>
+      gradientOf(g, dy, windowOf(input.shape, attributes), (inside, exact) => {
+        const shares = sharesInside(exact);
+        const shape = [1, exact.outHeight, exact.outWidth, 1];
+        const whole = shares.every((share) => share === 1);
+        const spread = whole ? inside : g.mul(inside, g.dense(shares, shape, "float32"));
+        return methods.averageGradient(g, spread, exact);
+      }),
   ),
   Pool: refuse("call tf.maxPool or tf.avgPool"),
   // NaN is passed over.
@@ -123,6 +158,12 @@ export const poolingRows = (methods: PoolingMethods) => ({
     ({ x }, { filterSize, strides, pad, includeBatchInIndex }, g) => {
       if (x.shape.length !== 4) throw new Error("The images should have rank 4.");
       const window = windowOf(x.shape, { filterSize, strides, pad });
+      if (
+        insideWindow(window)
+          .beyond.flat()
+          .some((count) => count > 0)
+      )
+        throw new Error("Windows wholly beyond the image have no maximum; pad by less than those.");
       const none = g.op("IsNaN", [x], x.shape, "bool");
       const numbers = g.where(none, g.uniform(-Infinity), x);
       return methods.maxWithPlaces(g, numbers, window, includeBatchInIndex ? "batch" : "image");

@@ -278,27 +278,48 @@ const depthwiseBackprops = (
       };
     });
 
+type Rounding = "floor" | "round" | "ceil";
 type Pool = (
   x: tf.Tensor4D,
   size: [number, number],
   strides: [number, number],
-  pad: "same" | "valid" | number,
+  pad: Pad,
+  rounding?: Rounding,
 ) => tf.Tensor;
-const pools = [
+type Pooled = readonly [
+  title: string,
+  x: [number, number, number, number],
+  size: [number, number],
+  strides: [number, number],
+  pad: Pad,
+  rounding?: Rounding,
+];
+const pools: readonly Pooled[] = [
   ["2x2 by 2", [2, 6, 6, 3], [2, 2], [2, 2], "valid"],
   ["3x3 by 2, overlapping", [2, 7, 7, 2], [3, 3], [2, 2], "valid"],
   ["2x3 by 2 and 1, rows left over", [1, 5, 6, 2], [2, 3], [2, 1], "valid"],
-] as const;
-const paddedPools = [
+];
+const paddedPools: readonly Pooled[] = [
   ["3x3 by 2 with padding 1", [2, 8, 6, 3], [3, 3], [2, 2], 1],
   ["blocks of channels, 3x3 by 2 with padding 1", [2, 7, 6, 16], [3, 3], [2, 2], 1],
   ["parts of blocks, 2x3 by 1 and 2, same", [1, 5, 6, 21], [2, 3], [1, 2], "same"],
-] as const;
+  ["one row and a window beyond it", [1, 1, 2, 1], [2, 2], [1, 1], "same"],
+  ["explicit paddings, unequal strides", [1, 8, 6, 3], [3, 3], [2, 1], around([1, 1], [1, 1])],
+  ["uneven paddings, rows left over", [1, 7, 6, 2], [2, 3], [3, 2], around([0, 1], [2, 0])],
+  ["rounded down", [1, 7, 7, 3], [2, 2], [2, 2], 1, "floor"],
+  ["rounded up", [1, 8, 7, 3], [3, 3], [2, 2], 1, "ceil"],
+  ["a window beyond the image by rounding up", [1, 7, 7, 3], [2, 2], [2, 2], 1, "ceil"],
+  ["windows beyond the image on all sides", [1, 3, 2, 2], [2, 2], [1, 2], around([3, 2], [2, 4])],
+  ["windows of one pixel with padding", [1, 5, 5, 1], [1, 1], [2, 2], 2],
+  ["no window over the image", [1, 1, 1, 2], [1, 1], [2, 2], 1],
+  ["rounded up without padding", [1, 6, 7, 2], [2, 2], [3, 3], 0, "ceil"],
+  ["rounded to the nearest", [1, 8, 7, 3], [3, 3], [3, 3], 1, "round"],
+];
 const pooling = (run: Pool): Sample[] =>
-  [...pools, ...paddedPools].map(([title, shape, size, strides, pad]) => ({
+  [...pools, ...paddedPools].map(([title, shape, size, strides, pad, rounding]) => ({
     title,
-    inputs: [images(...(shape as [number, number, number, number]))],
-    run: (x) => run(x as tf.Tensor4D, [...size], [...strides], pad),
+    inputs: [images(...shape)],
+    run: (x) => run(x as tf.Tensor4D, size, strides, pad, rounding),
   }));
 
 const resizing = (method: "resizeBilinear" | "resizeNearestNeighbor"): Sample[] =>
@@ -1137,12 +1158,6 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       inputs: [floats([1, 2, 4, 1], 1, 1, 0, 2, 1, 1, 2, 2)],
       run: (x) => tf.maxPool(x as tf.Tensor4D, 2, 2, "valid"),
     },
-    {
-      title: "windows of one pixel, padded",
-      inputs: [images(1, 2, 2, 3)],
-      run: (x) => tf.maxPool(x as tf.Tensor4D, 1, 2, 1),
-      valuesOnly: "tfjs's gradient goes by the padding that its value forgets",
-    },
   ],
   MaxPoolWithArgmax: [false, true].map((includeBatch) => ({
     title: includeBatch ? "places in the batch" : "places in the image",
@@ -1166,22 +1181,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       valuesOnly: "the gradient of a gradient is not part of a step",
     },
   ],
-  AvgPool: [
-    ...pooling(tf.avgPool),
-    {
-      title: "windows of one pixel, padded",
-      inputs: [images(1, 2, 2, 3)],
-      run: (x) => tf.avgPool(x as tf.Tensor4D, 1, 2, 1),
-      valuesOnly: "tfjs's gradient goes by the padding that its value forgets",
-    },
-  ],
-  AvgPoolGrad: [...pools, ...paddedPools].map(([title, shape, filterSize, strides, pad]) => {
+  AvgPool: [...pooling(tf.avgPool)],
+  AvgPoolGrad: [...pools, ...paddedPools].map(([title, shape, filterSize, strides, pad, mode]) => {
     const { outShape } = tf.backend_util.computePool2DInfo(
-      [...shape],
-      [...filterSize],
-      [...strides],
+      shape,
+      filterSize,
+      strides,
       1,
       pad,
+      mode,
     );
     return {
       title,
@@ -1190,7 +1198,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
         kernel(
           "AvgPoolGrad",
           { dy, input: x },
-          { filterSize: [...filterSize], strides: [...strides], pad },
+          { filterSize, strides, pad, dimRoundingMode: mode },
         ),
       valuesOnly: "the gradient of a gradient is not part of a step",
     };

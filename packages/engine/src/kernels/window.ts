@@ -82,3 +82,45 @@ export function unreached(g: OnnxBuilder, dx: Value, window: Window): Value {
   const none = [0, 0] as const;
   return g.pad(dx, [none, [0, below], [0, right], none], g.number(0, dx));
 }
+
+/** The window without the outputs that lie wholly beyond the image, and how many of those there are before and behind the
+ *  others along each axis. */
+export function insideWindow(window: Window): {
+  readonly window: Window;
+  readonly beyond: readonly [rows: [number, number], columns: [number, number]];
+} {
+  const [rows, columns] = axesOf(window).map(({ input, output, stride, reach, before }) => {
+    const first = Math.min(output, Math.max(0, Math.floor((before - reach) / stride) + 1));
+    const end = Math.min(output, Math.max(first, Math.ceil((input + before) / stride)));
+    return { first, count: end - first, after: output - end, before: before - first * stride };
+  }) as [AxisInside, AxisInside];
+  const [batch, , , channels] = window.outShape;
+  return {
+    window: {
+      ...window,
+      outHeight: rows.count,
+      outWidth: columns.count,
+      outShape: [batch, rows.count, columns.count, channels],
+      padInfo: { ...window.padInfo, top: rows.before, left: columns.before },
+    },
+    beyond: [
+      [rows.first, rows.after],
+      [columns.first, columns.after],
+    ],
+  };
+}
+
+/** Outputs that reach the image, after how many others, before how many, and the padding before the first of them. */
+type AxisInside = Readonly<Record<"first" | "count" | "after" | "before", number>>;
+
+/** For each output position, row by row, the size of the filter over the part of it that lies in the image. */
+export function sharesInside(window: Window): number[] {
+  const [rows, columns] = axesOf(window).map(({ input, output, stride, reach, before }) =>
+    Array.from({ length: output }, (_, i) => {
+      const start = i * stride - before;
+      return Math.min(start + reach, input) - Math.max(start, 0);
+    }),
+  ) as [number[], number[]];
+  const whole = window.filterHeight * window.filterWidth;
+  return rows.flatMap((row) => columns.map((column) => whole / (row * column)));
+}

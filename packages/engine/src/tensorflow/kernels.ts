@@ -19,7 +19,7 @@ import { kernel, unary, type Row } from "../kernels/kernel.js";
 import { largestDivisor } from "../kernels/largest-divisor.js";
 import { adamwScalars } from "../kernels/optimizer.js";
 import { poolingRows } from "../kernels/pooling.js";
-import { axesOf, type Window } from "../kernels/window.js";
+import { axesOf, sharesInside, type Window } from "../kernels/window.js";
 import { loweringTable } from "../kernels/table.js";
 import type { LoweringTarget } from "../lower.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
@@ -395,7 +395,8 @@ const pooling = poolingRows({
       inChannels,
       1,
     ]);
-    return depthwise.inputGradient(g, dy, weights, window);
+    // By unequal strides TensorFlow's takes no padding but its own.
+    return unpadded(g, depthwise.inputGradient(g, dy, weights, widened(window)), window);
   },
   maxWithPlaces: (g, given, window, within) => {
     const { x, attributes } = padded(g, given, window, -Infinity);
@@ -412,18 +413,6 @@ const pooling = poolingRows({
     return [maxima, placesInside(g, places, x, window, within)];
   },
 });
-
-/** How much of the whole window's size each output position has of the image: its inverse corrects the mean. */
-function sharesInside(window: Window): number[] {
-  const [rows, columns] = axesOf(window).map(({ input, output, stride, reach, before }) =>
-    Array.from({ length: output }, (_, i) => {
-      const start = i * stride - before;
-      return Math.min(start + reach, input) - Math.max(start, 0);
-    }),
-  ) as [number[], number[]];
-  const whole = window.filterHeight * window.filterWidth;
-  return rows.flatMap((row) => columns.map((column) => whole / (row * column)));
-}
 
 /** Places in a padded image as places in the image itself, or in the whole batch. */
 function placesInside(

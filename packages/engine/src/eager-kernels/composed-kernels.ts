@@ -1,36 +1,31 @@
-/** Kernels that gradients need and that tfjs-backend-wasm 4.22 lacks, composed from kernels it has.
+/** Kernels that tfjs-backend-wasm 4.22 lacks or has wrong, composed from kernels that it has right.
  *
  *  Gradient of a convolution towards its filter, with x padded and stride s, dilation d:
  *    dW[i, j, c, o] = sum over n, y, z of x[n, y s + i d, z s + j d, c] dy[n, y, z, o]
  *  that is one strided slice of x for each tap (i, j), then one matrix product. */
 import * as tf from "@tensorflow/tfjs-core";
+import {
+  areFloats,
+  areFloatsWithChannelsLast,
+  mostTermsOfProduct as mostTerms,
+  type IsRight,
+} from "./trusted-kernels.js";
 
-type Inputs = tf.NamedTensorInfoMap;
 type Kernel = (inputs: Tensors, attributes: Attributes) => tf.Tensor;
 type Tensors = Readonly<Record<string, tf.Tensor>>;
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** Registers the missing ones, once; a backend version that brings its own keeps it. */
-export function registerWasmTrainingKernels(): void {
-  for (const [kernelName, kernel] of Object.entries(kernels))
-    if (!tf.getKernel(kernelName, "wasm"))
-      tf.registerKernel({
-        kernelName,
-        backendName: "wasm",
-        kernelFunc: ({ inputs, attrs }) => compose(kernel, inputs, attrs ?? {}),
-      });
-}
-
-/** Runs tensor operations inside a kernel: the inputs become tensors for as long as the kernel runs, and the tape
+/** tfjs's kernel function that runs tensor operations: the inputs are tensors for as long as the kernel runs, and the tape
  *  records nothing, since the engine is inside a kernel already. */
-function compose(kernel: Kernel, inputs: Inputs, attributes: Attributes): tf.TensorInfo {
-  return tf.tidy(() => {
-    const tensors = Object.fromEntries(
-      Object.entries(inputs).flatMap(([name, info]) => (info ? [[name, asTensor(info)]] : [])),
-    );
-    return kernel(tensors, attributes);
-  });
-}
+const composed =
+  (kernel: Kernel): tf.KernelFunc =>
+  ({ inputs, attrs }) =>
+    tf.tidy(() => {
+      const tensors = Object.fromEntries(
+        Object.entries(inputs).flatMap(([name, info]) => (info ? [[name, asTensor(info)]] : [])),
+      );
+      return kernel(tensors, attrs ?? {});
+    });
 
 /** The engine hands a kernel the tensors of the caller themselves. */
 const asTensor = (info: tf.TensorInfo): tf.Tensor => info as tf.Tensor;
@@ -167,20 +162,92 @@ function spread(x: tf.Tensor4D, axis: 1 | 2, stride: number): tf.Tensor4D {
   return tf.slice(full, [0, 0, 0, 0], size) as tf.Tensor4D;
 }
 
-/** Row s of the result is the sum of the rows of x whose segment is s: a product with the one-hot segments. */
-const unsortedSegmentSum: Kernel = ({ x, segmentIds }, attributes) => {
-  const { numSegments } = attributes as { numSegments: number };
-  const rows = segmentIds!.size;
-  const oneHot = tf.oneHot(tf.reshape<tf.Rank.R1>(segmentIds!, [rows]), numSegments);
-  const flat = tf.reshape(tf.cast(x!, "float32"), [rows, -1]);
-  const sums = tf.matMul(tf.cast(oneHot, "float32"), flat, true);
-  const shape = [numSegments, ...x!.shape.slice(segmentIds!.rank)];
-  return tf.cast(tf.reshape(sums, shape), x!.dtype);
+/** A fused kernel as what it is made of, each by the backend's own kernel. */
+const fused =
+  (kernelName: string, operands: readonly [string, string]): Kernel =>
+  (inputs, { activation, leakyreluAlpha, ...attributes }) => {
+    const product = tf
+      .engine()
+      .runKernel<tf.Tensor>(
+        kernelName,
+        Object.fromEntries(operands.map((name) => [name, inputs[name]!])),
+        attributes as tf.NamedAttrMap,
+      );
+    const sum = inputs.bias === undefined ? product : tf.add(product, inputs.bias);
+    const activate = activations[(activation as string | undefined) ?? "linear"];
+    if (activate === undefined)
+      throw new Error(`The fused activation ${String(activation)} is unknown; call it by itself.`);
+    return activate(sum, inputs.preluActivationWeights, leakyreluAlpha as number | undefined);
+  };
+
+const activations: Readonly<
+  Record<string, (x: tf.Tensor, weights?: tf.Tensor, alpha?: number) => tf.Tensor>
+> = {
+  linear: (x) => tf.clone(x),
+  relu: (x) => tf.relu(x),
+  relu6: (x) => tf.relu6(x),
+  elu: (x) => tf.elu(x),
+  sigmoid: (x) => tf.sigmoid(x),
+  prelu: (x, weights) => tf.prelu(x, weights!),
+  leakyrelu: (x, _weights, alpha) => tf.leakyRelu(x, alpha),
 };
 
-const kernels: Readonly<Record<string, Kernel>> = {
-  Conv2DBackpropFilter: filterGradient,
-  DepthwiseConv2dNativeBackpropFilter: depthwiseFilterGradient,
-  DepthwiseConv2dNativeBackpropInput: depthwiseInputGradient,
-  UnsortedSegmentSum: unsortedSegmentSum,
+/** a . b with one batch for both. */
+const broadcastMatMul: Kernel = ({ a, b }, { transposeA, transposeB }) => {
+  const batch = tf.broadcast_util.assertAndGetBroadcastShape(
+    a!.shape.slice(0, -2),
+    b!.shape.slice(0, -2),
+  );
+  const spread = (x: tf.Tensor) => tf.broadcastTo(x, [...batch, ...x.shape.slice(-2)]);
+  return tf.matMul(spread(a!), spread(b!), transposeA === true, transposeB === true);
+};
+
+/** a . b as a sum of products of their parts. */
+const longMatMul: Kernel = ({ a, b }, { transposeA, transposeB }) => {
+  const [ofA, ofB] = [transposeA === true, transposeB === true];
+  const axis = a!.rank - (ofA ? 2 : 1);
+  const terms = a!.shape[axis]!;
+  const part = (x: tf.Tensor, along: number, from: number): tf.Tensor =>
+    tf.slice(
+      x,
+      x.shape.map((_, i) => (i === along ? from : 0)),
+      x.shape.map((length, i) => (i === along ? Math.min(mostTerms, terms - from) : length)),
+    );
+  const products = Array.from({ length: Math.ceil(terms / mostTerms) }, (_, i) =>
+    tf.matMul(
+      part(a!, axis, i * mostTerms),
+      part(b!, b!.rank - (ofB ? 1 : 2), i * mostTerms),
+      ofA,
+      ofB,
+    ),
+  );
+  return tf.addN(products);
+};
+
+/** The product of matrices whose batches repeat one another. */
+export const broadcastProduct: tf.KernelFunc = composed(broadcastMatMul);
+
+/** Those that a backend lacks or has wrong, and for which operands the composition is right. */
+export const composedKernels: Readonly<
+  Record<string, { readonly kernel: tf.KernelFunc; readonly isRight: IsRight }>
+> = {
+  BatchMatMul: { kernel: composed(longMatMul), isRight: areFloats },
+  Conv2DBackpropFilter: { kernel: composed(filterGradient), isRight: areFloatsWithChannelsLast },
+  DepthwiseConv2dNativeBackpropFilter: {
+    kernel: composed(depthwiseFilterGradient),
+    isRight: areFloats,
+  },
+  DepthwiseConv2dNativeBackpropInput: {
+    kernel: composed(depthwiseInputGradient),
+    isRight: areFloats,
+  },
+  FusedConv2D: {
+    kernel: composed(fused("Conv2D", ["x", "filter"])),
+    isRight: areFloatsWithChannelsLast,
+  },
+  FusedDepthwiseConv2D: {
+    kernel: composed(fused("DepthwiseConv2dNative", ["x", "filter"])),
+    isRight: areFloatsWithChannelsLast,
+  },
+  _FusedMatMul: { kernel: composed(fused("BatchMatMul", ["a", "b"])), isRight: areFloats },
 };
