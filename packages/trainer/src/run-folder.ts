@@ -1,5 +1,4 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensors } from "@lejepa/ops";
@@ -28,7 +27,7 @@ export interface Run {
   readonly parameters: HostTensors;
   /** Steps done at the last checkpoint. */
   readonly step: number;
-  /** How the run ended; undefined when it has not, or has gone on since. */
+  /** How the run ended; undefined when it has not, or has gone on since or been extended. */
   readonly result: TrainResult | undefined;
 }
 
@@ -242,8 +241,8 @@ export async function writeResult(
   await replaceFile(resultFile(folder), `${JSON.stringify(result, null, 2)}\n`, guard);
 }
 
-/** Takes the mark away: the run goes on. `guard` is called before. */
-export async function removeResult(folder: string, guard?: Guard): Promise<void> {
-  guard?.();
-  await rm(resultFile(folder), { force: true });
+/** Takes the mark away: the run goes on. */
+export async function removeResult(folder: string, guard: Guard): Promise<void> {
+  guard();
+  await removeQuietly(resultFile(folder));
 }

@@ -84,15 +84,15 @@ export interface TrainOptions {
   readonly run: string;
   /** Goes on from the last checkpoint instead of starting a run. */
   readonly resume?: boolean;
+  /** Takes the folder over from the process that owns it: for one that is gone and does not look it. An owner that is
+   *  there after all ends with "lock-lost" before it writes again. */
+  readonly forceUnlock?: boolean;
   /** With `resume`: lets the steps, or epochs, of the config be more than the run was begun with. The cosine is spread
    *  over the new length, so the learning rate jumps up to where the longer schedule is at that step; the warm-up is not
    *  repeated; steps done keep their rates. Written to the run's record, so that later resumes follow the same rates. */
   readonly extend?: boolean;
   /** With `resume`: lets the run go on with other images than it was begun with, which is written to its record. */
   readonly allowOtherData?: boolean;
-  /** Takes the folder over from the process that owns it: for one that is gone and does not look it. An owner that is
-   *  there after all ends with "lock-lost" before it writes again. */
-  readonly forceUnlock?: boolean;
   /** Ends the run early: the step at hand is finished and a checkpoint written. */
   readonly signal?: AbortSignal;
   /** What to tell, and to whom. */
@@ -238,8 +238,14 @@ class Session {
       probes,
     };
     const { parameterCounts } = loaded.step;
-    const metrics = readMetrics(folder);
-    const content = { config, record, parameterCounts, metrics, result, picture };
+    const content = {
+      config,
+      record,
+      parameterCounts,
+      metrics: readMetrics(folder),
+      result,
+      picture,
+    };
     await writeReport(folder, content, this.#guard);
     if (!isInterrupted) await writeResult(folder, result, this.#guard);
     return this.#end(result);

@@ -156,6 +156,8 @@ test.each([
     // All but calls that tidy up.
     expect(failures).toBeGreaterThan(0.6 * calls);
   },
+  // Some hundred short runs.
+  600_000,
 );
 
 test("a real disk that is full, sooner or later, leaves the same", async (context) => {

@@ -11,6 +11,7 @@ import { openMetricsLog, readMetrics } from "../src/metrics-log.js";
 import { mnistPreset } from "../src/presets/mnist.js";
 import { writeReport } from "../src/report.js";
 import type { TrainResult } from "../src/result.js";
+import type { RunRecord } from "../src/run-record.js";
 import { claimNewRun, claimRun, writeConfig, writeResult } from "../src/run-folder.js";
 
 const [run, count] = process.argv.slice(2) as [string, string];
@@ -21,7 +22,7 @@ const encoder = createEncoder(config.encoder, { imageSize: 8, channels: 1 });
 const claim = existsSync(join(run, "config.json")) ? claimRun : claimNewRun;
 const lock = await claim(run, { force: false });
 const guard = (): void => lock.assertHeld();
-const record = { inCode: [], data: [], extensions: [] };
+const record: RunRecord = { inCode: [], data: [], extensions: [] };
 await writeConfig(run, { config, record }, guard);
 const before = await readCheckpoint(run, encoder);
 for (const { data } of Object.values(before?.state ?? {}))
@@ -41,9 +42,9 @@ for (let step = (before?.step ?? 0) + 1; step <= steps; step++) {
     ...{ engineDescription: "none", resumedFrom: null, dataWaitSeconds: 0, probes: null },
     phases: { load: 0, compile: 0, train: 0, probe: 0 },
   };
-  const facts = { config, record, parameterCounts: { encoder: 1, projector: 1 } };
-  const content = { ...facts, metrics: readMetrics(run), result, picture: undefined };
-  await writeReport(run, content, guard);
+  const parameterCounts = { encoder: 1, projector: 1 };
+  const written = { config, record, parameterCounts, metrics: readMetrics(run), result };
+  await writeReport(run, { ...written, picture: undefined }, guard);
   await writeResult(run, result, guard);
 }
 log.close();

@@ -21,9 +21,9 @@ interface TrainFlags extends Omit<TrainConfigInput, "source" | "preset"> {
   run?: string;
   lr?: number;
   resume?: true;
+  forceUnlock?: true;
   extend?: true;
   allowOtherData?: true;
-  forceUnlock?: true;
   json?: true;
 }
 
@@ -101,16 +101,16 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
     .option("--probe", "measure linear probe and kNN of the frozen features at the end")
     .option("--resume", "go on from the last checkpoint of --run")
     .option(
+      "--force-unlock",
+      "take the run folder over from the process that owns it, where that is gone for sure",
+    )
+    .option(
       "--extend",
       "with --resume: let --steps or --epochs be more than the run was begun with",
     )
     .option(
       "--allow-other-data",
       "with --resume: go on though the images are others than before, and record it",
-    )
-    .option(
-      "--force-unlock",
-      "take the run folder over from the process that owns it, where that is gone for sure",
     )
     .option("--json", "print one JSON object as the last line of standard output")
     .addHelpText(
@@ -130,16 +130,7 @@ Examples:
   lejepa train mnist --run runs/shared --batch-size 512 --processes 2`,
     )
     .action(async (source: string, flags: TrainFlags, command: Command) => {
-      const {
-        run,
-        lr,
-        resume,
-        extend,
-        allowOtherData,
-        forceUnlock = false,
-        json,
-        ...config
-      } = flags;
+      const { run, lr, resume, forceUnlock, extend, allowOtherData, json, ...config } = flags;
       if (resume === true && run === undefined)
         command.error("--resume needs --run DIR: the run to go on with.", { exitCode: 2 });
       for (const [name, value] of Object.entries({ extend, "allow-other-data": allowOtherData }))
@@ -159,9 +150,9 @@ Examples:
           {
             run: folder,
             resume: resume ?? false,
+            forceUnlock: forceUnlock ?? false,
             extend: extend ?? false,
             allowOtherData: allowOtherData ?? false,
-            forceUnlock,
             signal: interrupt.signal,
             callbacks: progress.callbacks,
           },
