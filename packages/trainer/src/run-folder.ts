@@ -58,7 +58,9 @@ export async function openRun(path: string, options: OpenRunOptions = {}): Promi
     );
   }
   const { step, parameters } = checkpoint;
-  const hasEnded = result?.steps === step && step === stored.config.steps;
+  // A run that is being extended may have the result of before.
+  const extended = stored.record.extensions.at(-1)?.to ?? step;
+  const hasEnded = result?.steps === step && step === extended;
   return { folder, ...stored, encoder, parameters, step, result: hasEnded ? result : undefined };
 }
 
