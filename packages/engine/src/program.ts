@@ -1,5 +1,5 @@
 /** What the engines have in common: a program of several steps over one state, of which a single step is a case. */
-import type { HostTensors } from "@lejepa/ops";
+import { registerTfjsGradients, type HostTensors } from "@lejepa/ops";
 import { engineError } from "./engine-error.js";
 import type {
   CompiledEntry,
@@ -43,6 +43,8 @@ export function compileWith(compile: CompileEntries): Engine["compile"] {
         `compile: what to compile for should be { state, inputs }, got ${shown(spec)}.`,
       );
     checkState(spec.state, spec.state);
+    // Those of tfjs may have been imported since.
+    registerTfjsGradients();
     if (typeof steps === "function") {
       const inputs = resolveInputs((spec as StepSpec).inputs);
       return asStep(await compile([{ name: "step", step: steps, inputs }], spec.state));

@@ -52,6 +52,7 @@ export {
 export { type BatchNormParameters, convBlock, type ConvBlockOptions } from "./conv-block.js";
 export { runningComposite } from "./composite-kernel.js";
 export { conv2d, type Conv2dOptions } from "./conv2d.js";
+export { depthwiseFilterGradient, depthwiseInputGradient } from "./depthwise-gradients.js";
 export { DropPath, dropPath, type DropPathAttrs, type DropPathInputs } from "./drop-path.js";
 export { type HarmonicProducts, harmonicProducts, type Knots } from "./harmonic-products.js";
 export type { HostTensor, HostTensors, Tensors } from "./host-tensor.js";
@@ -92,6 +93,9 @@ export {
 } from "./pooling.js";
 export type { BatchStatistics } from "./running-statistics.js";
 export { badShape, type BadShape, requireShape } from "./shape.js";
+
+export { registerTfjsGradients } from "./tfjs-gradients.js";
+export type { WindowGeometry } from "./window-taps.js";
 
 // tfjs-core alone registers no gradient in Node; every function here is differentiable once imported.
 registerTfjsGradients();

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import { expectSameAs, numbers } from "../test/differentiation.js";
+import { backends, expectSameAs, numbers } from "../test/differentiation.js";
 import { globalAveragePool, maxPool2d, type MaxPoolOptions } from "./pooling.js";
 
 test.each([[[2, 3, 5, 4]], [[2, 7, 3]], [[1, 1, 1, 2]]])(
@@ -26,7 +26,7 @@ function byDefinition(x: tf.Tensor, { window, stride = window, padding = 0 }: Ma
       [p, p],
       [0, 0],
     ],
-    -100,
+    -1000,
   );
   const [batch, height, width, channels] = padded.shape as [number, number, number, number];
   const rows = Math.floor((height - window) / stride) + 1;
@@ -53,14 +53,19 @@ test.each([
   { shape: [2, 8, 8, 2], options: { window: 3, stride: 2, padding: 1 } },
   { shape: [1, 7, 9, 3], options: { window: 3, stride: 2, padding: 1 } },
   { shape: [1, 5, 4, 2], options: { window: 2 } },
+  { shape: [1, 7, 7, 3], options: { window: 3, stride: 1, padding: 1 }, below: 100 },
+  { shape: [2, 4, 5, 1], options: { window: 2 }, below: 100 },
 ])(
   "the maximum over windows of $shape by $options equals the definition",
-  async ({ shape, options }) => {
+  async ({ shape, options, below = 0 }) => {
     // Values 0.37 apart, so that a finite difference crosses no tie.
     const size = shape.reduce((a, b) => a * b, 1);
     const spread = () =>
       tf.tensor(
-        Float32Array.from({ length: size }, (_, i) => (((i * 89) % size) - size / 2) * 0.37),
+        Float32Array.from(
+          { length: size },
+          (_, i) => (((i * 89) % size) - size / 2) * 0.37 - below,
+        ),
         shape,
       );
     await expectSameAs(
@@ -75,6 +80,22 @@ test("the margin never wins, also where everything is negative", async () => {
   await tf.setBackend("cpu");
   const y = maxPool2d(tf.fill([1, 2, 2, 1], -5), { window: 3, stride: 2, padding: 1 });
   expect([...y.dataSync()]).toEqual([-5]);
+});
+
+test.each(backends)("maxima below zero have a gradient on %s", async (backend) => {
+  await tf.setBackend(backend);
+  await tf.ready();
+  const x = tf.tensor4d([-1, -2, -3, -4, -5, -6, -7, -8], [1, 2, 4, 1]);
+  const gradient = tf.grad((t) => tf.sum(maxPool2d(t as tf.Tensor4D, { window: 2 })))(x);
+  expect([...gradient.dataSync()]).toEqual([1, 0, 1, 0, 0, 0, 0, 0]);
+});
+
+test.each(backends)("the first of equal maxima has the gradient on %s", async (backend) => {
+  await tf.setBackend(backend);
+  await tf.ready();
+  const x = tf.tensor4d([0, 0, -1, -1, 0, 0, -2, -1], [1, 2, 4, 1]);
+  const gradient = tf.grad((t) => tf.sum(maxPool2d(t as tf.Tensor4D, { window: 2 })))(x);
+  expect([...gradient.dataSync()]).toEqual([1, 0, 1, 0, 0, 0, 0, 0]);
 });
 
 test("shapes that do not fit are named", () => {

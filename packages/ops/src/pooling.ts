@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
 import { type Padding, resolvePadding, withinReach } from "./padding.js";
 import { badShape, sizeOf } from "./shape.js";
+import { givenBack, metBy, surrounded, tapsOf, type Window } from "./window-taps.js";
 
 /** Kernel of `globalAveragePool`. */
 export const GlobalAveragePool = "LejepaGlobalAveragePool";
@@ -73,6 +74,64 @@ export function maxPool2d(
     throw badShape({ op: "maxPool2d", argument: "x", expected: "[N, H, W, C]", got: x.shape });
   }
   const sides = resolvePadding("maxPool2d", padding, x.shape, [window, window]);
+  if (tf.getBackend() === "wasm" && !hasNegativeMaxima())
+    return runMaxPool({ x }, { window, stride, pad: sides.explicit })[0] as tf.Tensor4D;
   const within = withinReach(x, sides, -Infinity);
   return tf.maxPool(within.x, window, stride, within.sides.explicit);
 }
+
+/** Whether tf.maxPool has maxima below zero: that of tfjs-backend-wasm 4.22 starts at the smallest positive number, so
+ *  that its gradient misses them. The eager engine of `@lejepa/engine` replaces it. */
+const hasNegativeMaxima = (): boolean =>
+  tf.tidy(() => {
+    const image = tf.tensor4d([-2, -1], [1, 1, 2, 1]);
+    const window = { filterSize: [1, 2], strides: [1, 2], pad: "valid" };
+    const output = tf.engine().runKernel<tf.Tensor>("MaxPool", { x: image }, window);
+    const inputs = { dy: tf.ones([1, 1, 1, 1]), input: image, output };
+    const gradient = tf.engine().runKernel<tf.Tensor>("MaxPoolGrad", inputs, window);
+    return output.dataSync()[0] === -1 && gradient.dataSync()[1] === 1;
+  });
+
+interface MaxPoolAttributes {
+  readonly window: number;
+  readonly stride: number;
+  readonly pad: tf.backend_util.ExplicitPadding;
+}
+
+const windowOf = (shape: readonly number[], { window, stride, pad }: MaxPoolAttributes): Window =>
+  tf.backend_util.computePool2DInfo(shape as tf.Tensor4D["shape"], window, stride, 1, pad);
+
+/** The maxima tap by tap; dy goes to the first of equals, and NaN is passed over. */
+const runMaxPool = compositeKernel({
+  kernelName: "LejepaMaxPool",
+  outputs: ["y"],
+  forward: ({ x }: { readonly x: tf.Tensor4D }, attributes: MaxPoolAttributes) => {
+    const over = windowOf(x.shape, attributes);
+    const padded = surrounded(x, over, -Infinity);
+    let y: tf.Tensor = tf.fill(over.outShape, -Infinity);
+    for (const tap of tapsOf(over)) {
+      const met = metBy(padded, over, tap);
+      y = tf.where(tf.greater(met, y), met, y);
+    }
+    return { y };
+  },
+  gradient: {
+    saves: ["x", "y"],
+    rule: ({ y: dy }, saved, attributes) => ({
+      x: () => {
+        const over = windowOf(saved.x.shape, attributes);
+        const padded = surrounded(saved.x as tf.Tensor4D, over, -Infinity);
+        let left = dy as tf.Tensor4D;
+        const none = tf.zerosLike(left);
+        // What is left of dy after the taps before: the first of equals takes all.
+        const shares = tapsOf(over).map((tap) => {
+          const isMaximum = tf.equal(metBy(padded, over, tap), saved.y);
+          const share = tf.where(isMaximum, left, none);
+          left = tf.where(isMaximum, none, left);
+          return share;
+        });
+        return givenBack(over, (_tap, index) => shares[index] as tf.Tensor4D);
+      },
+    }),
+  },
+});

@@ -3,11 +3,15 @@
  *  tfjs-core's tape asks a registry for the gradient of each kernel, and its Node entry fills in none: they live in a
  *  module that Node cannot import (its relative imports have no extension), and the packages that bundle it are the
  *  large unions `@tensorflow/tfjs` and `@tensorflow/tfjs-layers`. So the rules that are needed are written here, and
- *  registered where the registry has none; with one of the unions loaded first, theirs stay.
+ *  registered where the registry has none; with one of the unions loaded, theirs stay, but for those that are wrong
+ *  (`wrongInTfjs`).
  *  A rule maps dy, the gradient of the loss with respect to the kernel's output, to a gradient for each input. */
 import * as tf from "@tensorflow/tfjs-core";
 import { columnSums } from "./column-sums.js";
+import { depthwiseFilterGradient, depthwiseInputGradient } from "./depthwise-gradients.js";
+import { LejepaError } from "./lejepa-error.js";
 import { sizeOf } from "./shape.js";
+import { averageShares, surrounded, type WindowGeometry } from "./window-taps.js";
 
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -23,13 +27,32 @@ interface GradientRule {
   ) => Record<string, () => tf.Tensor>;
 }
 
-/** Registers every rule whose kernel has none yet. Importing `@lejepa/ops` calls it. */
+/** Kernels whose rules of tfjs 4.22 fail, or are not the derivative of what the kernel computes: they forget the sum over
+ *  broadcast axes (Maximum, Minimum, SquaredDifference), dimRoundingMode (the pooling), dilations (depthwise
+ *  convolutions), the order of the axes (Cumsum), batch axes from the end (GatherV2), what is mirrored (MirrorPad), that a
+ *  floor is flat (FloorDiv), or give all of dy to each of several extrema (Max, Min). */
+const wrongInTfjs = new Set([
+  ...["AvgPool", "Cumsum", "DepthwiseConv2dNative", "FloorDiv", "GatherV2", "Max", "MaxPool"],
+  ...["Maximum", "Min", "Minimum", "MirrorPad", "SquaredDifference"],
+]);
+
+/** The rules of this module, as tfjs holds them. */
+const registered = new Set<unknown>();
+
+/** Gives tfjs-core, which registers no gradient in Node, the gradients of what step functions are made of: of every kernel
+ *  that has none yet, and of those for which `@tensorflow/tfjs` or `@tensorflow/tfjs-layers` has registered one that is
+ *  wrong. Importing this package calls it; after a later import of one of those, call it again, as
+ *  `@lejepa/engine` does whenever it compiles. */
 export function registerTfjsGradients(): void {
   for (const [kernelName, rule] of Object.entries(gradientRules)) {
-    if (tf.getGradient(kernelName) != null) {
-      continue;
+    const present = tf.getGradient(kernelName) as tf.GradConfig | undefined;
+    if (present != null) {
+      if (registered.has(present) || !wrongInTfjs.has(kernelName)) {
+        continue;
+      }
+      tf.unregisterGradient(kernelName);
     }
-    tf.registerGradient({
+    const config: tf.GradConfig = {
       kernelName,
       inputsToSave: [...(rule.saves ?? [])],
       outputsToSave: rule.savesOutput === true ? [true] : [],
@@ -37,7 +60,9 @@ export function registerTfjsGradients(): void {
       gradFunc: (dy, saved, attributes) =>
         // SplitV and Unpack have a list for dy, unless they have a single output; their rules know.
         rule.gradient(dy as tf.Tensor, saved, attributes),
-    });
+    };
+    registered.add(config);
+    tf.registerGradient(config);
   }
 }
 
@@ -71,7 +96,7 @@ const binary = (
 /** Constant almost everywhere. */
 const flat: GradientRule = fromInput((dy) => tf.zerosLike(dy));
 
-/** max or min over axes: all positions that attain it receive dy. */
+/** max or min over axes: the positions that attain it share dy evenly, which is a subgradient where they are several. */
 const extremum: GradientRule = {
   saves: ["x"],
   savesOutput: true,
@@ -79,7 +104,13 @@ const extremum: GradientRule = {
     const [x, y] = saved as [tf.Tensor, tf.Tensor];
     const kept = keptShape(x.shape, axis ?? reductionIndices); // Min's and Max's name for it
     return {
-      x: () => tf.mul(tf.reshape(dy, kept), mask(tf.equal(x, tf.reshape(y, kept)))),
+      x: () => {
+        const attains = mask(tf.equal(x, tf.reshape(y, kept)));
+        const axes = kept.flatMap((length, i) => (length === x.shape[i] ? [] : [i]));
+        const count = tf.sum(attains, axes, true);
+        // None where the extremum is NaN.
+        return tf.mul(attains, tf.div(tf.reshape(dy, kept), tf.maximum(count, 1)));
+      },
     };
   },
 };
@@ -114,6 +145,10 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
   SquaredDifference: binary(
     (dy, a, b) => tf.mul(dy, tf.mul(tf.sub(a, b), 2)),
     (dy, a, b) => tf.mul(dy, tf.mul(tf.sub(b, a), 2)),
+  ),
+  FloorDiv: binary(
+    (dy) => tf.zerosLike(dy),
+    (dy) => tf.zerosLike(dy),
   ),
   Pow: binary(
     (dy, a, b) => tf.mul(dy, tf.mul(b, tf.pow(a, tf.sub(b, 1)))),
@@ -209,6 +244,23 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
           dy,
           (paddings as [number, number][]).map(([before]) => before),
           (saved[0] as tf.Tensor).shape,
+        ),
+    }),
+  },
+  MirrorPad: {
+    saves: ["x"],
+    gradient: (dy, saved, { paddings, mode }) => ({
+      x: () =>
+        (saved[0] as tf.Tensor).shape.reduce(
+          (g, length, axis) =>
+            foldBack(
+              g,
+              axis,
+              length,
+              (paddings as [number, number][])[axis] as [number, number],
+              mode === "reflect" ? 1 : 0,
+            ),
+          dy,
         ),
     }),
   },
@@ -343,6 +395,36 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
       };
     },
   },
+  DepthwiseConv2dNative: {
+    saves: ["x", "filter"],
+    gradient: (dy, saved, attributes) => {
+      const [x, filter] = saved as [tf.Tensor4D, tf.Tensor4D];
+      const gradient = dy as tf.Tensor4D;
+      const geometry = windowGeometry(attributes);
+      // tfjs's cpu backend has kernels that forget the dilation, its wasm backend none.
+      const hasKernel = (name: string) =>
+        [geometry.dilations ?? 1].flat().every((dilation) => dilation === 1) &&
+        tf.getKernel(name, tf.getBackend()) != null;
+      return {
+        x: () =>
+          hasKernel("DepthwiseConv2dNativeBackpropInput")
+            ? run(
+                "DepthwiseConv2dNativeBackpropInput",
+                { dy, filter },
+                { ...geometry, inputShape: x.shape },
+              )
+            : depthwiseInputGradient(gradient, filter, x.shape, geometry),
+        filter: () =>
+          hasKernel("DepthwiseConv2dNativeBackpropFilter")
+            ? run(
+                "DepthwiseConv2dNativeBackpropFilter",
+                { x, dy },
+                { ...geometry, filterShape: filter.shape },
+              )
+            : depthwiseFilterGradient(x, gradient, filter.shape, geometry),
+      };
+    },
+  },
   MaxPool: {
     saves: ["x"],
     savesOutput: true,
@@ -354,8 +436,8 @@ export const gradientRules: Readonly<Record<string, GradientRule>> = {
   AvgPool: {
     saves: ["x"],
     gradient: (dy, saved, attributes) => {
-      const input = saved[0] as tf.Tensor;
-      return { x: () => run("AvgPoolGrad", { dy, input }, poolAttributes(attributes)) };
+      const input = saved[0] as tf.Tensor4D;
+      return { x: () => averagePoolGradient(dy as tf.Tensor4D, input, attributes) };
     },
   },
 };
@@ -371,13 +453,65 @@ function convolutionAttributes({
     dilations !== undefined &&
     !(Array.isArray(dilations) ? dilations : [dilations]).every((d) => d === 1)
   ) {
-    throw new Error("tf.conv2d: no gradient with a dilation; use conv2d of @lejepa/ops.");
+    throw new LejepaError(
+      "no-gradient",
+      "tf.conv2d: there is no gradient with a dilation; use conv2d of @lejepa/ops.",
+    );
   }
   return { strides, pad, dataFormat, dimRoundingMode };
 }
 
-function poolAttributes({ filterSize, strides, pad, dimRoundingMode }: Attributes): Attributes {
-  return { filterSize, strides, pad, dimRoundingMode };
+/** dy over the number of pixels of the image in each window, at those pixels.
+ *  The kernels of tfjs's backends for JavaScript divide by the whole window: they are asked about an image that has its
+ *  padding around it, and dy is weighted beforehand. */
+function averagePoolGradient(
+  dy: tf.Tensor4D,
+  input: tf.Tensor4D,
+  attributes: Attributes,
+): tf.Tensor {
+  const { filterSize, strides, pad, dimRoundingMode } = poolAttributes(attributes);
+  const window = tf.backend_util.computePool2DInfo(
+    input.shape,
+    filterSize,
+    strides,
+    1,
+    pad,
+    dimRoundingMode,
+  );
+  const shares = averageShares(window);
+  const dividesByWhole = ["cpu", "wasm"].includes(tf.getBackend());
+  if (!dividesByWhole || shares.every((share) => share === 1))
+    return run("AvgPoolGrad", { dy, input }, poolAttributes(attributes));
+  const weights = tf.tensor(shares, [1, window.outHeight, window.outWidth, 1]);
+  const wide = run(
+    "AvgPoolGrad",
+    { dy: tf.mul(dy, weights), input: surrounded(input, window) },
+    { filterSize, strides, pad: "valid" },
+  ) as tf.Tensor4D;
+  const { top, left } = window.padInfo;
+  return tf.slice(wide, [0, top, left, 0], input.shape);
+}
+
+interface Pooling {
+  readonly filterSize: [number, number];
+  readonly strides: [number, number] | number;
+  readonly pad: "valid" | "same" | number;
+  readonly dimRoundingMode?: "floor" | "round" | "ceil";
+}
+
+function poolAttributes(attributes: Attributes): Pooling & Attributes {
+  const { filterSize, strides, pad, dimRoundingMode } = attributes as unknown as Pooling;
+  return {
+    filterSize,
+    strides,
+    pad,
+    ...(dimRoundingMode === undefined ? {} : { dimRoundingMode }),
+  };
+}
+
+function windowGeometry(attributes: Attributes): WindowGeometry & Attributes {
+  const { strides, pad, dilations, dimRoundingMode } = attributes as unknown as WindowGeometry;
+  return { strides, pad, dilations, dimRoundingMode };
 }
 
 function run(kernel: string, inputs: tf.NamedTensorMap, attributes: Attributes): tf.Tensor {
@@ -387,6 +521,37 @@ function run(kernel: string, inputs: tf.NamedTensorMap, attributes: Attributes):
 /** tfjs names the inputs of a kernel that takes a list "0", "1", ... */
 function byIndex(gradients: (() => tf.Tensor)[]): Record<string, () => tf.Tensor> {
   return Object.fromEntries(gradients.map((gradient, i) => [i, gradient]));
+}
+
+/** Adds what lies beyond the ends of an axis to what it mirrors, `skipped` elements from the end inwards: the transpose of
+ *  mirroring. */
+function foldBack(
+  dy: tf.Tensor,
+  axis: number,
+  length: number,
+  [before, after]: [number, number],
+  skipped: number,
+): tf.Tensor {
+  const part = (from: number, size: number) =>
+    tf.slice(
+      dy,
+      dy.shape.map((_, i) => (i === axis ? from : 0)),
+      dy.shape.map((whole, i) => (i === axis ? size : whole)),
+    );
+  const placed = (x: tf.Tensor, from: number) =>
+    tf.pad(
+      x,
+      x.shape.map((size, i): [number, number] =>
+        i === axis ? [from, length - from - size] : [0, 0],
+      ),
+    );
+  return tf.addN([
+    part(before, length),
+    ...(before > 0 ? [placed(tf.reverse(part(0, before), axis), skipped)] : []),
+    ...(after > 0
+      ? [placed(tf.reverse(part(before + length, after), axis), length - after - skipped)]
+      : []),
+  ]);
 }
 
 /** 1 where true, 0 where false. */

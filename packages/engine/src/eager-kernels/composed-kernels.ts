@@ -3,6 +3,7 @@
  *  Gradient of a convolution towards its filter, with x padded and stride s, dilation d:
  *    dW[i, j, c, o] = sum over n, y, z of x[n, y s + i d, z s + j d, c] dy[n, y, z, o]
  *  that is one strided slice of x for each tap (i, j), then one matrix product. */
+import { depthwiseFilterGradient, depthwiseInputGradient, type WindowGeometry } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   areFloats,
@@ -33,9 +34,13 @@ const asTensor = (info: tf.TensorInfo): tf.Tensor => info as tf.Tensor;
 type Four = [number, number, number, number];
 type Convolution = tf.backend_util.Conv2DInfo;
 
-function padded(x: tf.Tensor, { padInfo: p }: Convolution): tf.Tensor4D {
-  const rows: [number, number] = [p.top, p.bottom];
-  const columns: [number, number] = [p.left, p.right];
+/** x with as much padding as the windows reach. */
+function padded(x: tf.Tensor, info: Convolution): tf.Tensor4D {
+  const { top, left } = info.padInfo;
+  const height = (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight;
+  const width = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth;
+  const rows: [number, number] = [top, Math.max(0, height - top - info.inHeight)];
+  const columns: [number, number] = [left, Math.max(0, width - left - info.inWidth)];
   return tf.pad(x as tf.Tensor4D, [[0, 0], rows, columns, [0, 0]]);
 }
 
@@ -63,104 +68,43 @@ const taps = ({ filterHeight, filterWidth }: Convolution): [number, number][] =>
     k % filterWidth,
   ]);
 
-type ConvolutionAttributes = tf.Conv2DBackpropFilterAttrs & { dilations?: [number, number] };
+type FilterGradient = tf.Conv2DBackpropFilterAttrs & { dilations?: [number, number] };
 
-function convolutionInfo(
-  inputShape: readonly number[],
-  filterShape: readonly number[],
-  {
-    strides,
-    dilations,
-    pad,
-    dimRoundingMode,
-  }: Omit<ConvolutionAttributes, "filterShape" | "dataFormat">,
-  kind: "full" | "depthwise",
-): Convolution {
-  return tf.backend_util.computeConv2DInfo(
-    inputShape as Four,
-    filterShape as Four,
+const filterGradient: Kernel = ({ x, dy }, attributes) => {
+  const { filterShape, strides, dilations, pad, dimRoundingMode } =
+    attributes as unknown as FilterGradient;
+  const info = tf.backend_util.computeConv2DInfo(
+    x!.shape as Four,
+    filterShape,
     strides,
     dilations ?? 1,
     pad,
     dimRoundingMode,
-    kind === "depthwise",
   );
-}
-
-const filterGradient: Kernel = ({ x, dy }, attributes) => {
-  const attrs = attributes as unknown as ConvolutionAttributes;
-  if (attrs.dataFormat === "NCHW")
-    throw new Error("Conv2DBackpropFilter on wasm is composed for dataFormat NHWC only.");
-  const info = convolutionInfo(x!.shape, attrs.filterShape, attrs, "full");
   const input = padded(x!, info);
   const columns = tf.concat(
     taps(info).map(([i, j]) => tf.reshape(tapInput(input, info, i, j), [-1, info.inChannels])),
     1,
   );
   const gradient = tf.matMul(columns, tf.reshape(dy!, [-1, info.outChannels]), true);
-  return tf.reshape(gradient, attrs.filterShape);
+  return tf.reshape(gradient, filterShape);
 };
 
-/** [N, y, z, C, Q]: a depthwise convolution makes Q channels from each of C. */
-const byChannel = (dy: tf.Tensor, info: Convolution): tf.Tensor =>
-  tf.reshape(dy, [
-    info.batchSize,
-    info.outHeight,
-    info.outWidth,
-    info.inChannels,
-    info.outChannels / info.inChannels,
-  ]);
-
-const depthwiseFilterGradient: Kernel = ({ x, dy }, attributes) => {
-  const attrs = attributes as unknown as ConvolutionAttributes;
-  const info = convolutionInfo(x!.shape, attrs.filterShape, attrs, "depthwise");
-  const input = padded(x!, info);
-  const gradient = byChannel(dy!, info);
-  const rows = taps(info).map(([i, j]) =>
-    tf.sum(tf.mul(tf.expandDims(tapInput(input, info, i, j), 4), gradient), [0, 1, 2]),
+const depthwiseFilter: Kernel = ({ x, dy }, attributes) =>
+  depthwiseFilterGradient(
+    x as tf.Tensor4D,
+    dy as tf.Tensor4D,
+    attributes.filterShape as Four,
+    attributes as unknown as WindowGeometry,
   );
-  return tf.reshape(tf.stack(rows), attrs.filterShape);
-};
 
-const depthwiseInputGradient: Kernel = ({ dy, filter }, attributes) => {
-  const attrs = attributes as unknown as Omit<ConvolutionAttributes, "filterShape"> & {
-    inputShape: Four;
-  };
-  const info = convolutionInfo(attrs.inputShape, filter!.shape, attrs, "depthwise");
-  const { padInfo: p } = info;
-  const height = info.inHeight + p.top + p.bottom;
-  const width = info.inWidth + p.left + p.right;
-  const gradient = byChannel(dy!, info);
-  // Each tap's share, spread over the strides and moved to where the tap reads.
-  const shares = taps(info).map(([i, j]) => {
-    const tap = tf.slice(filter!, [i, j, 0, 0], [1, 1, -1, -1]);
-    const share = tf.sum<tf.Tensor4D>(tf.mul(gradient, tap), 4);
-    const [y, z] = [i * info.dilationHeight, j * info.dilationWidth];
-    const wide = spread(share, 1, info.strideHeight);
-    const spreadOut = spread(wide, 2, info.strideWidth);
-    return tf.pad(spreadOut, [
-      [0, 0],
-      [y, Math.max(0, height - y - spreadOut.shape[1])],
-      [z, Math.max(0, width - z - spreadOut.shape[2])],
-      [0, 0],
-    ]);
-  });
-  const total = tf.addN(
-    shares.map((share) => tf.slice(share, [0, 0, 0, 0], [-1, height, width, -1])),
+const depthwiseInput: Kernel = ({ dy, filter }, attributes) =>
+  depthwiseInputGradient(
+    dy as tf.Tensor4D,
+    filter as tf.Tensor4D,
+    attributes.inputShape as Four,
+    attributes as unknown as WindowGeometry,
   );
-  return tf.slice(total, [0, p.top, p.left, 0], attrs.inputShape);
-};
-
-/** Puts stride - 1 zeros between neighbours along an axis: [.., L, ..] -> [.., (L - 1) stride + 1, ..]. */
-function spread(x: tf.Tensor4D, axis: 1 | 2, stride: number): tf.Tensor4D {
-  if (stride === 1) return x;
-  const wide = tf.expandDims(x, axis + 1);
-  const zeros = wide.shape.map((length, i) => (i === axis + 1 ? stride - 1 : length));
-  const shape = x.shape.map((length, i) => (i === axis ? length * stride : length));
-  const full = tf.reshape(tf.concat([wide, tf.zeros(zeros)], axis + 1), shape);
-  const size = shape.map((length, i) => (i === axis ? length - stride + 1 : length));
-  return tf.slice(full, [0, 0, 0, 0], size) as tf.Tensor4D;
-}
 
 /** A fused kernel as what it is made of, each by the backend's own kernel. */
 const fused =
@@ -234,11 +178,11 @@ export const composedKernels: Readonly<
   BatchMatMul: { kernel: composed(longMatMul), isRight: areFloats },
   Conv2DBackpropFilter: { kernel: composed(filterGradient), isRight: areFloatsWithChannelsLast },
   DepthwiseConv2dNativeBackpropFilter: {
-    kernel: composed(depthwiseFilterGradient),
+    kernel: composed(depthwiseFilter),
     isRight: areFloats,
   },
   DepthwiseConv2dNativeBackpropInput: {
-    kernel: composed(depthwiseInputGradient),
+    kernel: composed(depthwiseInput),
     isRight: areFloats,
   },
   FusedConv2D: {
