@@ -10,6 +10,7 @@ import {
   checkIndices,
   checkNotEmpty,
   checkScalar,
+  checkShape,
   checkSlice,
   concatShape,
   matMulSizes,
@@ -382,7 +383,10 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
       checkCount("fromArray", data.length, shape);
       return { shape: [...shape], data: Float64Array.from(data) };
     },
-    fill,
+    fill: (shape, value) => {
+      checkShape("fill", shape);
+      return fill(shape, value);
+    },
     read: (x) => Promise.resolve(x.data.slice()),
     readSync: (x) => x.data.slice(),
     shape: (x) => x.shape,
@@ -426,11 +430,13 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
         tapes = before;
       }
       const output = { shape: result.value.shape, data: result.value.data };
-      return record(output, inputs, (dy) => {
+      // The list is the caller's, who may use it for something else before the backward pass.
+      const given = [...inputs];
+      return record(output, given, (dy) => {
         const gradients = rule.backward(dy, result.saved);
         checkGradients(
           gradients.map((g) => g.shape),
-          inputs.map((x) => x.shape),
+          given.map((x) => x.shape),
         );
         return gradients;
       });
