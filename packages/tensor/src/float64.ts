@@ -365,7 +365,12 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
         cotangents.set(source, known === undefined ? gradient : add(known, gradient));
       });
     }
-    return { value, grads: leaves.map((leaf) => cotangents.get(leaf) ?? fill(leaf.shape, 0)) };
+    // Tensors of their own: the value may be one from outside, and two gradients the same.
+    const own = (x: Float64Tensor) => reshape(x, x.shape);
+    return {
+      value: own(value),
+      grads: leaves.map((leaf) => own(cotangents.get(leaf) ?? fill(leaf.shape, 0))),
+    };
   }
 
   const capabilities: readonly Capability[] = [

@@ -2,9 +2,9 @@ import { expect, test, vi } from "vitest";
 import type { TensorAdapter } from "@lejepa/tensor";
 import { conformanceCases, runConformance } from "@lejepa/tensor/conformance";
 import { unsupported } from "@lejepa/tensor/error";
-import { float64Adapter, type Float64Tensor } from "@lejepa/tensor/float64";
+import type { Float64Tensor } from "@lejepa/tensor/float64";
 import { exampleCases } from "../src/conformance/cases.js";
-import { checkHarmonics } from "../src/shapes.js";
+import { wholeAdapter } from "./whole-adapter.js";
 
 type Adapter = TensorAdapter<Float64Tensor>;
 
@@ -47,24 +47,6 @@ function unlessRepeated<X extends Float64Tensor | number>(a: X, b: X): X {
 function wipe(result: unknown): void {
   if (result instanceof Float64Array) result.fill(NaN);
   else if (typeof result === "object" && result !== null) Object.values(result).forEach(wipe);
-}
-
-/** The float64 adapter with the one capability that it could have and lacks, by definition. */
-function wholeAdapter(): Adapter {
-  const k = float64Adapter();
-  return {
-    ...k,
-    capabilities: [...k.capabilities, "characteristicMeans"],
-    characteristicMeans: (x, step, harmonics) => {
-      checkHarmonics(x.shape, harmonics);
-      const mean = (y: Float64Tensor) => k.mean(y, [-1], "keep");
-      const means = harmonics.flatMap((h) => {
-        const angle = k.mul(x, h * step);
-        return [mean(k.cos(angle)), mean(k.sin(angle))];
-      });
-      return k.concat(means, -1);
-    },
-  };
 }
 
 const faults: readonly Fault[] = [

@@ -1,7 +1,9 @@
 import type { Shape } from "../contract.js";
 import { adding, entries, entryAt, indicesOf, sample, show, type Index } from "./by-index.js";
 import {
+  gives,
   givesEach,
+  tensor,
   upstream,
   type Call,
   type ConformanceCase,
@@ -20,7 +22,10 @@ const shapesOfRank: readonly (readonly Shape[])[] = [
     [2, 3, 4],
     [1, 3, 1],
   ],
-  [[2, 3, 1, 2]],
+  [
+    [2, 3, 1, 2],
+    [1, 2, 1, 3],
+  ],
 ];
 const ranks = [0, 1, 2, 3, 4];
 /** Shapes of a rank of 1 or more. */
@@ -284,6 +289,58 @@ const gatherCases: readonly ConformanceCase[] = [
   ]),
 ];
 
+const odd = tensor([2, 3], NaN, Infinity, -Infinity, 1, 2, 3);
+
+/** Entries that are not finite go where they should, and make nothing of the others. */
+const specialCases: readonly ConformanceCase[] = [
+  ...gives(
+    "reshape/special-values",
+    [odd],
+    (k, x) => k.reshape(x, [3, 2]),
+    tensor([3, 2], ...odd.data),
+  ),
+  ...gives(
+    "transpose/special-values",
+    [odd],
+    (k, x) => k.transpose(x),
+    tensor([3, 2], NaN, 1, Infinity, 2, -Infinity, 3),
+  ),
+  ...givesEach("slice/special-values", "values", () => [
+    {
+      what: "of them and of others",
+      inputs: [odd],
+      call: (k, x) => k.slice(x, [0, 0], [2, 2]),
+      result: tensor([2, 2], NaN, Infinity, 1, 2),
+    },
+    {
+      what: "of others alone",
+      inputs: [odd],
+      call: (k, x) => k.slice(x, [1, 0], [1, 3]),
+      result: tensor([1, 3], 1, 2, 3),
+    },
+  ]),
+  ...gives(
+    "concat/special-values",
+    [odd, tensor([2, 1], 4, -Infinity)],
+    (k, x, y) => k.concat([x, y], 1),
+    tensor([2, 4], NaN, Infinity, -Infinity, 4, 1, 2, 3, -Infinity),
+  ),
+  ...givesEach("gather/special-values", "values", () => [
+    {
+      what: "of them and of others",
+      inputs: [odd],
+      call: (k, x) => k.gather(x, [1, 0], 0),
+      result: tensor([2, 3], 1, 2, 3, NaN, Infinity, -Infinity),
+    },
+    {
+      what: "of others alone",
+      inputs: [odd],
+      call: (k, x) => k.gather(x, [1, 1], 0),
+      result: tensor([2, 3], 1, 2, 3, 1, 2, 3),
+    },
+  ]),
+];
+
 /** Functions that move entries, over ranks 0 to 4, every axis and every permutation. */
 export const arrangementCases: readonly ConformanceCase[] = [
   ...reshapeCases,
@@ -291,4 +348,5 @@ export const arrangementCases: readonly ConformanceCase[] = [
   ...sliceCases,
   ...concatCases,
   ...gatherCases,
+  ...specialCases,
 ];

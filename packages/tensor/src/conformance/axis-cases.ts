@@ -10,6 +10,7 @@ import {
   type Index,
 } from "./by-index.js";
 import {
+  gives,
   givesEach,
   tensor,
   upstream,
@@ -32,7 +33,10 @@ const shapesOfRank: readonly (readonly Shape[])[] = [
     [2, 3, 4],
     [1, 2, 1],
   ],
-  [[2, 3, 1, 2]],
+  [
+    [2, 3, 1, 2],
+    [1, 2, 1, 3],
+  ],
 ];
 
 /** An index of x as the index of what is left when `axes` go. */
@@ -187,6 +191,7 @@ const specialRows: Readonly<
   ],
   mean: [
     [[1, -Infinity, 2], -Infinity],
+    [[3, Infinity, 2], Infinity],
     [[Infinity, 1, -Infinity], NaN],
     [[1, 2, NaN], NaN],
   ],
@@ -364,6 +369,13 @@ const meansCases: readonly ConformanceCase[] = [
         ),
       ];
     },
+    ["characteristicMeans"],
+  ),
+  ...gives(
+    "characteristicMeans/special-values",
+    [tensor([4, 1], 0, NaN, Infinity, -Infinity)],
+    (k, x) => k.characteristicMeans(x, 1, [1]),
+    tensor([4, 2], 1, 0, NaN, NaN, NaN, NaN, NaN, NaN),
     ["characteristicMeans"],
   ),
   ...givesEach(

@@ -165,16 +165,21 @@ function gradientOf(x: Values, shape: Shape, slope: (index: readonly number[]) =
 const repeated = (x: Values, index: readonly number[]) => entryAt(x, repeatedIndex(x.shape, index));
 
 /** Two tensors of which neither is near 0 or equals an entry of the other. */
-function operands(a: Shape, b: Shape): readonly [Values, Values] {
+function operands(a: Shape, b: Shape, seed = 1): readonly [Values, Values] {
   const signs = (x: Values): Values => ({
     shape: x.shape,
     data: x.data.map((value, i) => (i % 3 === 1 ? -value : value)),
   });
-  return [signs(sample(a, 1, 0.5, 2.5)), signs(sample(b, 2, 0.5, 2.5))];
+  return [signs(sample(a, seed, 0.5, 2.5)), signs(sample(b, seed + 1, 0.5, 2.5))];
 }
 
-function trial({ name, f, byX, byY }: Arithmetic, shapeA: Shape, shapeB: Shape): Trial {
-  const [a, b] = operands(shapeA, shapeB);
+function trial(
+  { name, f, byX, byY }: Arithmetic,
+  shapeA: Shape,
+  shapeB: Shape,
+  seed?: number,
+): Trial {
+  const [a, b] = operands(shapeA, shapeB, seed);
   const shape = common(shapeA, shapeB);
   const at = (g: Arithmetic["f"]) => (index: readonly number[]) =>
     g(repeated(a, index), repeated(b, index));
@@ -233,9 +238,11 @@ function casesOf(operation: Arithmetic): ConformanceCase[] {
   };
   return [
     ...ranks.flatMap((rank) =>
-      givesEach(`${name}/rank-${rank}`, "values-and-gradients", () =>
-        pairsOfShapes(shapeOfRank(rank)).map((shapes) => trial(operation, ...shapes)),
-      ),
+      givesEach(`${name}/rank-${rank}`, "values-and-gradients", () => [
+        ...pairsOfShapes(shapeOfRank(rank)).map((shapes) => trial(operation, ...shapes)),
+        // Other values in the same shapes.
+        trial(operation, shapeOfRank(rank), shapeOfRank(rank), 3),
+      ]),
     ),
     ...givesEach(`${name}/ranks-differ`, "values-and-gradients", () =>
       ranks.flatMap((rankA) =>
@@ -435,6 +442,16 @@ const whereCases: readonly ConformanceCase[] = [
     [tensor([8], 0.5, -1, 2, Infinity, -Infinity, NaN, 0, -0)],
     (k, mask) => k.where(mask, 1, 2),
     tensor([8], 1, 1, 1, 1, 1, 1, 2, 2),
+  ),
+  ...gives(
+    "where/special-values",
+    [
+      tensor([6], 1, 0, 1, 0, 1, 0),
+      tensor([6], NaN, 1, Infinity, 1, -Infinity, 1),
+      tensor([6], 2, NaN, 2, Infinity, 2, -Infinity),
+    ],
+    (k, mask, x, y) => k.where(mask, x, y),
+    tensor([6], NaN, NaN, Infinity, Infinity, -Infinity, -Infinity),
   ),
   ...givesEach("where/one-tensor-for-both", "values-and-gradients", () => [
     {

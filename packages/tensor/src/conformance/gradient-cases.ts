@@ -10,7 +10,10 @@ import {
   type Values,
 } from "./conformance-case.js";
 
-const shapes: readonly Shape[] = [[], [3], [1], [2, 3], [2, 1, 3], [2, 1, 3, 2], [0], [2, 0]];
+const shapes: readonly Shape[] = [
+  ...[[], [3], [1], [2, 3], [2, 1, 3]],
+  ...[[2, 1, 3, 2], [1, 2, 1, 3], [0], [2, 0]],
+];
 
 /** x², whose gradient is said to be 10 x dy, so that it cannot be mistaken for the true one. */
 function tenfold<T>(k: TensorAdapter<T>, x: T): T {
@@ -429,6 +432,13 @@ export const gradientCases: readonly ConformanceCase[] = [
           gradients: [upstream(shape)],
         };
       }),
+    ["allReduceMean"],
+  ),
+  ...gives(
+    "allReduceMean/special-values",
+    [tensor([3], NaN, Infinity, -Infinity)],
+    (k, x) => k.allReduceMean(x),
+    tensor([3], NaN, Infinity, -Infinity),
     ["allReduceMean"],
   ),
   ...gives(

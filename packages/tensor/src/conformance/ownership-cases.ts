@@ -1,4 +1,4 @@
-import type { Capability } from "../contract.js";
+import type { Capability, TensorAdapter } from "../contract.js";
 import { sample } from "./by-index.js";
 import {
   expectValues,
@@ -178,10 +178,38 @@ const listCases: readonly ConformanceCase[] = [
   ),
 ];
 
+/** The first tensor, when the others are given up. */
+function butOne<T>(k: TensorAdapter<T>, [first, ...others]: readonly T[]): T {
+  others.forEach((x) => k.dispose(x));
+  return first!;
+}
+
 /** Who owns what: tensors, the arrays that are read of them, and the lists that calls are given. */
 export const ownershipCases: readonly ConformanceCase[] = [
-  owns("fromArray", [["values", [], (k) => k.fromArray([1, 2], [2])]]),
-  owns("fill", [["values", [], (k) => k.fill([2], 1)]]),
+  owns("fromArray", [
+    ["values", [], (k) => k.fromArray([1, 2], [2])],
+    [
+      "the same values twice",
+      [],
+      (k) =>
+        butOne(
+          k,
+          [1, 2].map(() => k.fromArray([3, 4], [2])),
+        ),
+    ],
+  ]),
+  owns("fill", [
+    ["values", [], (k) => k.fill([2], 1)],
+    [
+      "the same value twice",
+      [],
+      (k) =>
+        butOne(
+          k,
+          [1, 2].map(() => k.fill([2], 3)),
+        ),
+    ],
+  ]),
   owns("add", [
     ["zero", [x23], (k, x) => k.add(x, 0)],
     ["zero first", [x23], (k, x) => k.add(0, x)],

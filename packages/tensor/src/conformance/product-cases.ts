@@ -9,7 +9,14 @@ import {
   show,
   type Index,
 } from "./by-index.js";
-import { givesEach, upstream, type ConformanceCase, type Trial } from "./conformance-case.js";
+import {
+  gives,
+  givesEach,
+  tensor,
+  upstream,
+  type ConformanceCase,
+  type Trial,
+} from "./conformance-case.js";
 
 /** [rows, inner, columns] of a product. */
 type Sizes = readonly [rows: number, inner: number, columns: number];
@@ -171,6 +178,13 @@ export const productCases: readonly ConformanceCase[] = [
       [0, 2, 3],
       [2, 3, 0],
     ],
+  ),
+  // Infinity times 0 is NaN, and what is in one row is not in another.
+  ...gives(
+    "matMul/special-values",
+    [tensor([4, 2], NaN, 1, Infinity, 1, 1, -Infinity, 1, 2), tensor([2, 2], 1, 0, 2, 3)],
+    (k, x, y) => k.matMul(x, y),
+    tensor([4, 2], NaN, NaN, Infinity, NaN, -Infinity, -Infinity, 5, 6),
   ),
   ...givesEach("matMul/one-tensor-as-both-operands", "values-and-gradients", () => {
     const x = sample([2, 3], 1);

@@ -99,6 +99,14 @@ export const readingCases: readonly ConformanceCase[] = [
     },
   },
   {
+    id: "read/special-values",
+    needs: [],
+    async run(k) {
+      const got = await k.read(k.fromArray([NaN, Infinity, -Infinity, 1], [4]));
+      compareData("the values", got, [NaN, Infinity, -Infinity, 1], 0);
+    },
+  },
+  {
     id: "read/new-array-each-time",
     needs: [],
     async run(k) {
@@ -156,6 +164,16 @@ export const readingCases: readonly ConformanceCase[] = [
         const kinds = [atOnce, later].map((array) => Object.prototype.toString.call(array));
         if (kinds[0] !== kinds[1]) throw new Error(`expected ${kinds[1]}, got ${kinds[0]}`);
       }
+    },
+  },
+  {
+    id: "readSync/special-values",
+    needs: ["readSync"],
+    run(k) {
+      return Promise.resolve().then(() => {
+        const got = k.readSync(k.fromArray([NaN, Infinity, -Infinity, 1], [4]));
+        compareData("the values", got, [NaN, Infinity, -Infinity, 1], 0);
+      });
     },
   },
 ];

@@ -97,6 +97,7 @@ export const refusalCases: readonly ConformanceCase[] = [
   ...refused("matMul", [
     ["two vectors", "shape-mismatch", (k) => k.matMul(k.fill([3], 1), k.fill([3], 1))],
     ["a vector first", "shape-mismatch", (k) => k.matMul(k.fill([3], 1), k.fill([3, 2], 1))],
+    ["two scalars", "shape-mismatch", (k) => k.matMul(k.fill([], 1), k.fill([], 1))],
     ["a scalar", "shape-mismatch", (k) => k.matMul(k.fill([], 1), k.fill([3, 2], 1))],
     [
       "inner sizes that a flag makes differ",

@@ -1,8 +1,40 @@
-import { show } from "./by-index.js";
+import type { Shape } from "../contract.js";
+import { sample, show } from "./by-index.js";
 import { expectValues, tensor, type ConformanceCase } from "./conformance-case.js";
+
+const shapes: readonly Shape[] = [[], [3], [1], [2, 3], [2, 1, 3], [2, 1, 3, 2], [0]];
 
 /** What a scope gives back, and what it leaves alone. */
 export const scopeCases: readonly ConformanceCase[] = [
+  {
+    id: "scope/ranks",
+    needs: [],
+    async run(k) {
+      for (const shape of shapes) {
+        const { data } = sample(shape, 1);
+        const x = k.fromArray(data, shape);
+        const twice = k.scope(() => k.neg(k.mul(x, -2)));
+        const expected = { shape, data: data.map((value) => 2 * value) };
+        await expectValues(k, `shape ${show(shape)}`, twice, expected);
+      }
+    },
+  },
+  {
+    id: "dispose/ranks",
+    needs: [],
+    async run(k) {
+      for (const shape of shapes) {
+        const { data } = sample(shape, 1);
+        const [x, y] = [k.fromArray(data, shape), k.fromArray(data, shape)];
+        const opposite = k.neg(x);
+        k.dispose(x);
+        await expectValues(k, `shape ${show(shape)}: another`, y, { shape, data });
+        const expected = { shape, data: data.map((value) => -value) };
+        await expectValues(k, `shape ${show(shape)}: what was made of it`, opposite, expected);
+        k.dispose(y);
+      }
+    },
+  },
   {
     id: "scope/result-of-any-kind",
     needs: [],
