@@ -10,6 +10,7 @@ import {
   checkIndices,
   checkNotEmpty,
   checkScalar,
+  checkShape,
   checkSlice,
   concatShape,
   matMulSizes,
@@ -364,7 +365,12 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
         cotangents.set(source, known === undefined ? gradient : add(known, gradient));
       });
     }
-    return { value, grads: leaves.map((leaf) => cotangents.get(leaf) ?? fill(leaf.shape, 0)) };
+    // Tensors of their own: the value may be one from outside, and two gradients the same.
+    const own = (x: Float64Tensor) => reshape(x, x.shape);
+    return {
+      value: own(value),
+      grads: leaves.map((leaf) => own(cotangents.get(leaf) ?? fill(leaf.shape, 0))),
+    };
   }
 
   const capabilities: readonly Capability[] = [
@@ -382,7 +388,10 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
       checkCount("fromArray", data.length, shape);
       return { shape: [...shape], data: Float64Array.from(data) };
     },
-    fill,
+    fill: (shape, value) => {
+      checkShape("fill", shape);
+      return fill(shape, value);
+    },
     read: (x) => Promise.resolve(x.data.slice()),
     readSync: (x) => x.data.slice(),
     shape: (x) => x.shape,
@@ -426,11 +435,13 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
         tapes = before;
       }
       const output = { shape: result.value.shape, data: result.value.data };
-      return record(output, inputs, (dy) => {
+      // The list is the caller's, who may use it for something else before the backward pass.
+      const given = [...inputs];
+      return record(output, given, (dy) => {
         const gradients = rule.backward(dy, result.saved);
         checkGradients(
           gradients.map((g) => g.shape),
-          inputs.map((x) => x.shape),
+          given.map((x) => x.shape),
         );
         return gradients;
       });

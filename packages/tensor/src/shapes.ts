@@ -19,10 +19,15 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** Checks that `count` values fill `shape`. */
-export function checkCount(operation: string, count: number, shape: Shape): void {
+/** Checks that a shape is one. */
+export function checkShape(operation: string, shape: Shape): void {
   if (!shape.every((size) => Number.isInteger(size) && size >= 0))
     mismatch(operation, `a shape is made of non-negative integers, got ${show(shape)}.`);
+}
+
+/** Checks that `count` values fill `shape`. */
+export function checkCount(operation: string, count: number, shape: Shape): void {
+  checkShape(operation, shape);
   if (sizeOf(shape) !== count)
     mismatch(
       operation,

@@ -12,6 +12,7 @@ import {
   checkIndices,
   checkNotEmpty,
   checkScalar,
+  checkShape,
   checkSlice,
   concatShape,
   matMulSizes,
@@ -64,6 +65,33 @@ export function tfjsAdapter({
       return f(x, y);
     };
 
+  /** maximum and minimum. The gradient that `@tensorflow/tfjs` registers does not sum over what was repeated.
+   *  @param wins whether the first operand is the result, a tie included */
+  const extreme = (
+    operation: string,
+    f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor,
+    wins: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor,
+  ) => {
+    const plain = binary(operation, f);
+    const repeated = binary(operation, (a, b) =>
+      customGradient(
+        {
+          forward: ([x, y]) => ({ value: f(x!, y!), saved: [x!, y!] }),
+          backward: (dy, [x, y]) => {
+            const first = tf.cast(wins(x!, y!), "float32");
+            const second = tf.sub(1, first);
+            return [sumTo(tf.mul(dy, first), x!.shape), sumTo(tf.mul(dy, second), y!.shape)];
+          },
+        },
+        [a, b],
+      ),
+    );
+    return (a: tf.Tensor | number, b: tf.Tensor | number) => {
+      const tensors = typeof a !== "number" && typeof b !== "number";
+      return tensors && a.shape.join() !== b.shape.join() ? repeated(a, b) : plain(a, b);
+    };
+  };
+
   const reduce =
     (
       operation: string,
@@ -97,7 +125,10 @@ export function tfjsAdapter({
       // A copy: tfjs's cpu backend would keep the caller's own array.
       return tf.tensor(Float32Array.from(data), [...shape], "float32");
     },
-    fill: (shape, value) => tf.fill([...shape], value, "float32"),
+    fill: (shape, value) => {
+      checkShape("fill", shape);
+      return tf.fill([...shape], value, "float32");
+    },
     read: async (x) => Float32Array.from(await x.data()),
     readSync: (x) => Float32Array.from(x.dataSync()),
     shape: (x) => x.shape,
@@ -106,8 +137,8 @@ export function tfjsAdapter({
     sub: binary("sub", tf.sub),
     mul: binary("mul", tf.mul),
     div: binary("div", tf.div),
-    maximum: binary("maximum", tf.maximum),
-    minimum: binary("minimum", tf.minimum),
+    maximum: extreme("maximum", tf.maximum, tf.greaterEqual),
+    minimum: extreme("minimum", tf.minimum, tf.lessEqual),
     // tfjs has no gradient for comparisons, so the functions built on them bring their own.
     greaterEqual: binary("greaterEqual", (a, b) =>
       tf.customGrad((x, y) => ({
@@ -118,7 +149,9 @@ export function tfjsAdapter({
     ),
     where: (mask, a, b) => {
       const [x, y] = [asTensor(a), asTensor(b)];
-      broadcastShape("where", mask.shape, x.shape, y.shape);
+      const shape = broadcastShape("where", mask.shape, x.shape, y.shape);
+      // TensorFlow does not choose among no entries.
+      if (sizeOf(shape) === 0) return tf.zeros(shape);
       return tf.customGrad((m, chosen, other, save) => {
         (save as unknown as (tensors: tf.Tensor[]) => void)([m as tf.Tensor]);
         return {
@@ -152,17 +185,20 @@ export function tfjsAdapter({
 
     matMul: (a, b, { transposeA = false, transposeB = false } = {}) => {
       const { batch, rows, inner, columns } = matMulSizes(a.shape, b.shape, transposeA, transposeB);
+      const shape = [...batch, rows, columns];
+      // Of sums of nothing and of no sums, tfjs's backends make something else each.
+      if (sizeOf(shape) * inner === 0) return tf.zeros(shape);
       // One matrix for the whole batch: a single large product is faster, and needs no copies of b.
       if (b.rank === 2 && a.rank > 2 && !transposeA) {
         const stacked = tf.reshape(a, [sizeOf(batch) * rows, inner]);
-        return tf.reshape(tf.matMul(stacked, b, false, transposeB), [...batch, rows, columns]);
+        return tf.reshape(tf.matMul(stacked, b, false, transposeB), shape);
       }
       // tfjs broadcasts batches forward but not in the gradient, so the repetition is made an op of its own.
       const repeat = (x: tf.Tensor) => {
-        const shape = [...batch, ...x.shape.slice(-2)];
-        return x.shape.length === shape.length && x.shape.every((size, i) => size === shape[i])
+        const whole = [...batch, ...x.shape.slice(-2)];
+        return x.shape.length === whole.length && x.shape.every((size, i) => size === whole[i])
           ? x
-          : tf.broadcastTo(x, shape);
+          : tf.broadcastTo(x, whole);
       };
       return tf.matMul(repeat(a), repeat(b), transposeA, transposeB);
     },
@@ -173,6 +209,8 @@ export function tfjsAdapter({
     transpose: (x, permutation) => tf.transpose(x, resolvePermutation(permutation, x.rank)),
     slice: (x, begin, size) => {
       checkSlice(x.shape, begin, size);
+      // tfjs does not cut scalars.
+      if (x.rank === 0) return x.clone();
       return tf.slice(x, [...begin], [...size]);
     },
     concat: (tensors, axis) => {
@@ -186,6 +224,9 @@ export function tfjsAdapter({
       const along = resolveAxis("gather", axis, x.rank);
       const size = x.shape[along] ?? 0;
       checkIndices(indices, size);
+      const shape = x.shape.map((whole, i) => (i === along ? indices.length : whole));
+      // Of no entries, tfjs's wasm backend makes another shape.
+      if (sizeOf(shape) === 0) return tf.zeros(shape);
       const toFront = x.shape.map((_, i) => (i === 0 ? along : i <= along ? i - 1 : i));
       const back = toFront.map((_, i) => toFront.indexOf(i));
       // The gradient that tfjs brings calls unsortedSegmentSum, which its wasm backend lacks.
@@ -211,14 +252,20 @@ export function tfjsAdapter({
     },
     dispose: (x) => x.dispose(),
 
-    valueAndGrad: (f, inputs) =>
+    valueAndGrad: (f, given) =>
       tf.tidy(() => {
+        // tfjs keeps one gradient for each tensor, so one that is given twice becomes two.
+        const inputs = given.map((x, i) => (given.indexOf(x) < i ? x.clone() : x));
         // tf.valueAndGrads refuses an input without influence; the engine call beneath it leaves its gradient out.
         const scalar = () => {
           const value = f(...inputs);
           checkScalar(value.shape);
           return value;
         };
+        // A value that was there before the call stays what it is, and is given as a tensor of its own.
+        const owned = (value: tf.Tensor) =>
+          value.scopeId === tf.engine().state.activeScope?.id ? value : value.clone();
+        if (inputs.length === 0) return { value: owned(scalar()), grads: [] };
         // The engine forgets its tape when a gradient is done, even one that a backward pass asks for while the tape
         // that it belongs to is still needed.
         const { state } = tf.engine();
@@ -226,7 +273,7 @@ export function tfjsAdapter({
         const { value, grads } = tf.engine().gradients(scalar, [...inputs], undefined, true);
         if (state.gradientDepth === 0) state.activeTape = activeTape;
         return {
-          value,
+          value: owned(value),
           grads: inputs.map((x, i) => grads[i] ?? tf.zerosLike(x)),
         };
       }),
@@ -272,6 +319,7 @@ export function tfjsAdapter({
     characteristicMeans: (x, step, harmonics) => {
       if (characteristicMeans === undefined) return unsupported(name, "characteristicMeans");
       checkHarmonics(x.shape, harmonics);
+      if (x.size === 0) return tf.zeros([...x.shape.slice(0, -1), 2 * harmonics.length]);
       return characteristicMeans(x, step, harmonics);
     },
   };
@@ -285,7 +333,8 @@ function customGradient(rule: GradientRule<tf.Tensor>, inputs: readonly tf.Tenso
     const { value, saved } = rule.forward(args as tf.Tensor[]);
     save([...saved]);
     return {
-      value,
+      // tfjs would take an input that is the result for a call that did nothing.
+      value: args.includes(value) ? value.clone() : value,
       gradFunc: (cotangent, kept) => {
         const gradients = rule.backward(cotangent, kept);
         checkGradients(
