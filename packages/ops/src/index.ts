@@ -49,6 +49,24 @@ export {
   type CharacteristicMeansGradInputs,
   type CharacteristicMeansInputs,
 } from "./characteristic-means.js";
+export {
+  abortSignal,
+  type Expected,
+  nearestName,
+  numberFrom,
+  oneOf,
+  optional,
+  positiveNumber,
+  requireArgument,
+  requireOptions,
+  said,
+  someArray,
+  someFunction,
+  someObject,
+  someText,
+  typedArray,
+  wholeNumber,
+} from "./check-argument.js";
 export { type BatchNormParameters, convBlock, type ConvBlockOptions } from "./conv-block.js";
 export { runningComposite } from "./composite-kernel.js";
 export { conv2d, type Conv2dOptions } from "./conv2d.js";
