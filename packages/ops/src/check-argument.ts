@@ -68,6 +68,9 @@ export const abortSignal: Expected = {
     someObject.accepts(value) && typeof (value as Partial<AbortSignal>).aborted === "boolean",
 };
 
+/** Whatever it is: what reads it checks it. */
+export const anything: Expected = { text: "given", accepts: () => true };
+
 /** The same, or nothing at all. */
 export const optional = ({ text, accepts }: Expected): Expected => ({
   text,

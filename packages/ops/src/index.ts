@@ -51,6 +51,7 @@ export {
 } from "./characteristic-means.js";
 export {
   abortSignal,
+  anything,
   type Expected,
   nearestName,
   numberFrom,
@@ -110,6 +111,7 @@ export {
 } from "./pooling.js";
 export type { BatchStatistics } from "./running-statistics.js";
 export { badShape, type BadShape, requireShape } from "./shape.js";
+export { requireTensors } from "./tensor-argument.js";
 
 // tfjs-core alone registers no gradient in Node; every function here is differentiable once imported.
 registerTfjsGradients();
