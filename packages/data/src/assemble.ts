@@ -41,7 +41,7 @@ export function createAssembler(
     const size = samples.length;
     const [height, width] = views.size ?? [reference.height, reference.width];
     const length = height * width * reference.channels;
-    const images = new Float32Array(views.count * size * length);
+    const images = roomFor(views.count * size * length);
     samples.forEach((sample, n) => {
       checkLike(dataset.name, sample, indices[n]!, reference, views.size !== undefined);
       maker.load(sample.image);
@@ -58,6 +58,19 @@ export function createAssembler(
         : undefined,
     };
   };
+}
+
+/** Memory for the images of a batch. */
+function roomFor(values: number): Float32Array {
+  try {
+    return new Float32Array(values);
+  } catch (cause) {
+    throw new LejepaError(
+      "invalid-option",
+      `loader: a batch of ${values} values does not fit into memory. Lower batchSize, or count or size of the views.`,
+      { cause },
+    );
+  }
 }
 
 /** The generator of a key, made when it first draws: a view without anything random needs none. */

@@ -1,5 +1,8 @@
+import { checkFields, checkValue, recordOf } from "./check-fields.js";
 import { LejepaError } from "./error.js";
+import { anything, callable, listOf, text, wholeNumber } from "./fields.js";
 import { imageFault, type Image } from "./image.js";
+import { said } from "./said.js";
 
 /** One item of a dataset. */
 export interface Sample {
@@ -43,6 +46,26 @@ export interface DatasetSource {
   /** Its argument; must survive `structuredClone`. Typed arrays over a SharedArrayBuffer are
    *  shared between threads, not copied. */
   readonly options?: unknown;
+}
+
+/** Checks that a value has what makes a dataset; it may have more. Throws `invalid-option`. */
+export function checkDataset(value: unknown): asserts value is Dataset {
+  const dataset = recordOf(value, "dataset", "invalid-option");
+  // Properties may be inherited: a dataset can be an instance of a class.
+  const need = (key: keyof Dataset, field: Parameters<typeof checkValue>[1]): void =>
+    checkValue(dataset[key], field, `dataset.${key}`, "invalid-option");
+  need("name", text("required"));
+  need("length", wholeNumber("required", { min: 1 }));
+  need("item", callable("required"));
+  need("classes", listOf("optional", text("required")));
+  if (dataset.reopen === undefined) return;
+  const source = recordOf(dataset.reopen, "dataset.reopen", "invalid-option");
+  const fields = {
+    module: text("required"),
+    export: text("required"),
+    options: anything("optional"),
+  };
+  checkFields(source, fields, "dataset.reopen", "invalid-option");
 }
 
 /** Opens a dataset from its source. Throws `reopen-failed` when that does not give the dataset of
@@ -116,7 +139,7 @@ function checkedSample({ name }: Dataset, index: number, sample: Sample): Sample
   if (label !== undefined && !(Number.isInteger(label) && label >= 0 && label < 2 ** 31))
     throw new LejepaError(
       "invalid-sample",
-      `dataset "${name}": the label of item ${index} is ${String(label)}. Use an integer >= 0, or leave labels out.`,
+      `dataset "${name}": the label of item ${index} is ${said(label)}. Use an integer >= 0, or leave labels out.`,
       { index },
     );
   return sample;
@@ -124,4 +147,9 @@ function checkedSample({ name }: Dataset, index: number, sample: Sample): Sample
 
 /** What an error says, whatever was thrown. */
 export const messageOf = (thrown: unknown): string =>
-  (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\.$/, "");
+  (thrown instanceof Error
+    ? thrown.message
+    : typeof thrown === "string"
+      ? thrown
+      : said(thrown)
+  ).replace(/\.$/, "");

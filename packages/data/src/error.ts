@@ -2,7 +2,7 @@
  *  - `invalid-option`: an argument is out of its range or of the wrong kind.
  *  - `invalid-views`, `unknown-transform`: a view specification is wrong.
  *  - `unknown-dataset`, `missing-data-package`, `missing-file`: a dataset cannot be found.
- *  - `idx-magic`, `idx-type`, `idx-truncated`, `idx-trailing-bytes`, `idx-dimensions`, `label-count`:
+ *  - `idx-magic`, `idx-gzip`, `idx-type`, `idx-truncated`, `idx-trailing-bytes`, `idx-dimensions`, `label-count`:
  *    an IDX file, or a pair of them, is broken.
  *  - `item-failed`: reading one item of a dataset threw; see `index` and `cause`.
  *  - `invalid-sample`: a dataset returned something that is not a usable image or label; see `index`.
@@ -16,6 +16,7 @@ export type DataErrorCode =
   | "missing-data-package"
   | "missing-file"
   | "idx-magic"
+  | "idx-gzip"
   | "idx-type"
   | "idx-truncated"
   | "idx-trailing-bytes"

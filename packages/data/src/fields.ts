@@ -1,11 +1,11 @@
-/** What the fields of a transform's specification may hold. */
+/** What fields of options and of specifications may hold. */
 
 /** A field: what it accepts, said in words. */
 export interface Field {
   readonly presence: "required" | "optional";
   /** Completes the sentence "must be ...". */
   readonly expected: string;
-  accepts(value: unknown): boolean;
+  readonly accepts: (value: unknown) => boolean;
 }
 
 /** One field for every option of a specification. */
@@ -39,7 +39,8 @@ export const interval = (presence: Field["presence"], bounds: Bounds): Field => 
   accepts: (value) =>
     Array.isArray(value) &&
     value.length === 2 &&
-    value.every((end) => isBetween(end, bounds)) &&
+    // Spread, as `every` passes over what is missing from a list.
+    [...(value as unknown[])].every((end) => isBetween(end, bounds)) &&
     (value as unknown as Interval)[0] <= (value as unknown as Interval)[1],
 });
 
@@ -55,7 +56,7 @@ export const oddInteger = (presence: Field["presence"]): Field => ({
 export const wholeNumber = (presence: Field["presence"], bounds: Bounds): Field => ({
   presence,
   expected: `a whole number ${said(bounds)}`,
-  accepts: (value) => Number.isInteger(value) && isBetween(value, bounds),
+  accepts: (value) => Number.isSafeInteger(value) && isBetween(value, bounds),
 });
 
 /** A number for all channels, or one for each. */
@@ -66,7 +67,7 @@ export const perChannel = (presence: Field["presence"], bounds: Bounds): Field =
     isBetween(value, bounds) ||
     (Array.isArray(value) &&
       (value.length === 1 || value.length === 3) &&
-      value.every((each) => isBetween(each, bounds))),
+      [...(value as unknown[])].every((each) => isBetween(each, bounds))),
 });
 
 /** One of some words. */
@@ -74,4 +75,52 @@ export const oneOf = (presence: Field["presence"], words: readonly string[]): Fi
   presence,
   expected: `one of ${words.map((word) => `"${word}"`).join(", ")}`,
   accepts: (value) => typeof value === "string" && words.includes(value),
+});
+
+/** A text. */
+export const text = (presence: Field["presence"]): Field => ({
+  presence,
+  expected: "a text",
+  accepts: (value) => typeof value === "string" && value !== "",
+});
+
+/** Yes or no. */
+export const boolean = (presence: Field["presence"]): Field => ({
+  presence,
+  expected: "true or false",
+  accepts: (value) => typeof value === "boolean",
+});
+
+/** A function. */
+export const callable = (presence: Field["presence"]): Field => ({
+  presence,
+  expected: "a function",
+  accepts: (value) => typeof value === "function",
+});
+
+/** An `AbortSignal`. */
+export const abortSignal = (presence: Field["presence"]): Field => ({
+  presence,
+  expected: "an AbortSignal",
+  accepts: (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    typeof (value as Partial<AbortSignal>).aborted === "boolean",
+});
+
+/** A list of so many values, or of any number of them, each as the field says. */
+export const listOf = (presence: Field["presence"], each: Field, length?: number): Field => ({
+  presence,
+  expected: `a list of ${length === undefined ? "" : `${length} values, `}each ${each.expected}`,
+  accepts: (value) =>
+    Array.isArray(value) &&
+    (length === undefined || value.length === length) &&
+    [...(value as unknown[])].every((one) => each.accepts(one)),
+});
+
+/** Anything: what reads it checks it. */
+export const anything = (presence: Field["presence"]): Field => ({
+  presence,
+  expected: "given",
+  accepts: (value) => presence === "optional" || value !== undefined,
 });

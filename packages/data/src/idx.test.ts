@@ -1,4 +1,5 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -30,6 +31,20 @@ test("reads sizes and values, into memory that threads share", async () => {
   expect(data.buffer).toBeInstanceOf(SharedArrayBuffer);
 });
 
+const packed = (bytes: readonly number[]): number[] => [...gzipSync(Uint8Array.from(bytes))];
+/** The checksum of the content stands 8 bytes before the end. */
+const damaged = packed(good).map((byte, at, all) => (at === all.length - 8 ? byte ^ 1 : byte));
+
+test("reads a file compressed with gzip, in one part or in several, whatever its name", async () => {
+  const parts = [...packed(good.slice(0, 9)), ...packed(good.slice(9))];
+  for (const bytes of [packed(good), parts]) {
+    const { shape, data } = await readIdx(await written(bytes), 3);
+    expect(shape).toEqual([2, 2, 3]);
+    expect([...data]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255]);
+    expect(data.buffer).toBeInstanceOf(SharedArrayBuffer);
+  }
+});
+
 const faults: [string, number[], string, string][] = [
   ["an empty file", [], "idx-truncated", "0 bytes"],
   ["a file that ends in the header", good.slice(0, 9), "idx-truncated", "9 bytes"],
@@ -42,7 +57,27 @@ const faults: [string, number[], string, string][] = [
   ["a file with one value too many", [...good, 0], "idx-trailing-bytes", "1 bytes after"],
   ["a wrong first byte", [1, ...good.slice(1)], "idx-magic", "not an IDX file"],
   ["a text file", [...Buffer.from("<!doctype html>")], "idx-magic", "not an IDX file"],
-  ["a compressed file", [0x1f, 0x8b, 8, 0, 0], "idx-magic", "gunzip"],
+  ["a compressed file that ends early", packed(good).slice(0, -6), "idx-gzip", "unpacked"],
+  ["gzip's first bytes and nothing else", [0x1f, 0x8b, 8, 0, 0], "idx-gzip", "unpacked"],
+  ["a compressed file whose checksum is wrong", damaged, "idx-gzip", "unpacked"],
+  [
+    "a compressed file that lacks its last value",
+    packed(good.slice(0, -1)),
+    "idx-truncated",
+    "27 bytes of at least 28",
+  ],
+  [
+    "a compressed file with one value too many",
+    packed([...good, 0]),
+    "idx-trailing-bytes",
+    "1 bytes after",
+  ],
+  [
+    "a compressed text",
+    packed([...Buffer.from("<!doctype html>")]),
+    "idx-magic",
+    "not an IDX file",
+  ],
   ["no axes", [0, 0, 8, 0], "idx-magic", "not an IDX file"],
   ["32-bit values", [0, 0, 0x0c, ...good.slice(3)], "idx-type", "0x0c"],
   ["labels in place of images", [0, 0, 8, 1, 0, 0, 0, 1, 7], "idx-dimensions", "1 axes"],

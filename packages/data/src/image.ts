@@ -1,3 +1,5 @@
+import { said } from "./said.js";
+
 /** One image in host memory, row-major [H, W, C]. */
 export interface Image {
   /** Number of rows, H. */
@@ -26,12 +28,14 @@ export interface Size {
 
 /** Why a value is not a usable image, or undefined when it is one. */
 export function imageFault(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === null) return `is ${String(value)}`;
+  if (typeof value !== "object" || value === null)
+    return `is ${value === undefined ? "undefined" : said(value)}`;
   const { height, width, channels, data } = value as Partial<Image>;
-  if (!isSide(height) || !isSide(width)) return `has height ${height} and width ${width}`;
-  if (channels !== 1 && channels !== 3) return `has ${channels} channels, not 1 or 3`;
+  if (!isSide(height) || !isSide(width))
+    return `has height ${said(height)} and width ${said(width)}`;
+  if (channels !== 1 && channels !== 3) return `has ${said(channels)} channels, not 1 or 3`;
   if (!(data instanceof Uint8Array || data instanceof Float32Array))
-    return "has data that is neither a Uint8Array nor a Float32Array";
+    return `has data that is neither a Uint8Array nor a Float32Array: ${said(data)}`;
   const expected = height * width * channels;
   if (data.length !== expected)
     return `has ${data.length} values, but ${height} x ${width} x ${channels} is ${expected}`;

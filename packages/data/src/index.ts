@@ -1,5 +1,5 @@
 export { arrayDataset, type ArrayDatasetOptions } from "./array-dataset.js";
-export type { Dataset, DatasetSource, Sample } from "./dataset.js";
+export { checkDataset, type Dataset, type DatasetSource, type Sample } from "./dataset.js";
 export { LejepaError, type DataErrorCode, type ErrorPlace } from "./error.js";
 export type { Interval } from "./fields.js";
 export { fingerprintDifferences, fingerprintOf, type DatasetFingerprint } from "./fingerprint.js";

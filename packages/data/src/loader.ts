@@ -1,7 +1,9 @@
 import { availableParallelism } from "node:os";
 import { createAssembler, type BatchContent, type BatchPlan, type Reference } from "./assemble.js";
-import { readItem, type Dataset } from "./dataset.js";
+import { checkFields, recordOf } from "./check-fields.js";
+import { checkDataset, readItem, type Dataset } from "./dataset.js";
 import { LejepaError } from "./error.js";
+import { abortSignal, anything, boolean, oneOf, wholeNumber, type Field } from "./fields.js";
 import { permutation } from "./permutation.js";
 import { checkViewSpec, type ViewSpec } from "./view-spec.js";
 import { startWorkerThreads } from "./worker-threads.js";
@@ -166,20 +168,32 @@ export function createLoader(dataset: Dataset, options: LoaderOptions): Loader {
 
 type Settings = ReturnType<typeof settingsOf>;
 
+const loaderFields: Readonly<Record<keyof LoaderOptions, Field>> = {
+  batchSize: wholeNumber("required", { min: 1 }),
+  views: anything("required"),
+  seed: wholeNumber("optional", { min: -Number.MAX_SAFE_INTEGER }),
+  order: oneOf("optional", ["shuffled", "sequential"]),
+  dropLast: boolean("optional"),
+  startBatch: wholeNumber("optional", { min: 0 }),
+  batches: {
+    presence: "optional",
+    expected: "a whole number of at least 0, or Infinity",
+    accepts: (value) =>
+      value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 0),
+  },
+  workers: wholeNumber("optional", { min: 0 }),
+  prefetch: wholeNumber("optional", { min: 1 }),
+  signal: abortSignal("optional"),
+};
+
 /** The options with defaults, checked. */
 function settingsOf(dataset: Dataset, options: LoaderOptions) {
+  checkDataset(dataset);
+  const given = recordOf(options, "loader", "invalid-option");
+  checkFields(given, loaderFields, "loader", "invalid-option");
   const { batchSize, seed = 0, order = "shuffled", startBatch = 0, signal } = options;
   const views = checkViewSpec(options.views);
   const { name, length } = dataset;
-  wholeNumber(`the length of dataset "${name}"`, length, 1);
-  wholeNumber("batchSize", batchSize, 1);
-  wholeNumber("seed", seed, -Number.MAX_SAFE_INTEGER);
-  wholeNumber("startBatch", startBatch, 0);
-  if (order !== "shuffled" && order !== "sequential")
-    throw new LejepaError(
-      "invalid-option",
-      `loader: order is "${String(order)}". Use "shuffled" or "sequential".`,
-    );
   const { dropLast = order === "shuffled" } = options;
   const batchesPerEpoch = dropLast ? Math.floor(length / batchSize) : Math.ceil(length / batchSize);
   if (batchesPerEpoch === 0)
@@ -188,11 +202,8 @@ function settingsOf(dataset: Dataset, options: LoaderOptions) {
       `loader: batchSize is ${batchSize} but dataset "${name}" has ${length} items, so no batch is complete. Use at most ${length}, or dropLast: false.`,
     );
   const { batches: endBatch = batchesPerEpoch } = options;
-  if (endBatch !== Infinity) wholeNumber("batches", endBatch, 0);
   const { workers = Math.min(Math.max(availableParallelism() - 1, 1), 4) } = options;
-  wholeNumber("workers", workers, 0);
   const { prefetch = Math.max(2 * workers, 2) } = options;
-  wholeNumber("prefetch", prefetch, 1);
   return {
     batchSize,
     views,
@@ -206,14 +217,6 @@ function settingsOf(dataset: Dataset, options: LoaderOptions) {
     prefetch: workers === 0 ? 0 : prefetch,
     signal,
   };
-}
-
-function wholeNumber(option: string, value: number, min: number): void {
-  if (!(Number.isSafeInteger(value) && value >= min))
-    throw new LejepaError(
-      "invalid-option",
-      `loader: ${option} is ${String(value)}. Use a whole number of at least ${min}.`,
-    );
 }
 
 /** What each batch is made of. */

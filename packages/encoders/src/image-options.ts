@@ -1,4 +1,4 @@
-import { badShape, LejepaError } from "@lejepa/ops";
+import { anything, badShape, type Expected, LejepaError, requireOptions, said } from "@lejepa/ops";
 
 /** Which images an encoder takes. */
 export interface ImageOptions {
@@ -11,13 +11,39 @@ export interface ImageOptions {
 /** Throws LejepaError "bad-encoder-option" unless every value is a whole number of 1 or more. */
 export function requireWholeNumbers(owner: string, values: Readonly<Record<string, number>>): void {
   for (const [option, value] of Object.entries(values)) {
-    if (!Number.isInteger(value) || value < 1) {
+    if (!Number.isSafeInteger(value) || value < 1) {
       throw new LejepaError(
         "bad-encoder-option",
-        `${owner}: ${option} should be a whole number of 1 or more, got ${value}.`,
+        `${owner}: ${option} should be a whole number of 1 or more, got ${said(value)}.`,
       );
     }
   }
+}
+
+/** Throws LejepaError "bad-encoder-option" unless `options` is an object with no options but those expected and those of
+ *  images, each as expected. */
+export function requireEncoderOptions(
+  owner: string,
+  options: object,
+  expected: Readonly<Record<string, Expected>>,
+): void {
+  const all = { ...expected, imageSize: anything, channels: anything };
+  requireOptions(owner, options, all, "bad-encoder-option");
+}
+
+/** A list of sizes; `requireSizes` checks each. */
+export const sizeList = (least: 0 | 1): Expected => ({
+  text: least === 0 ? "a list of sizes" : "a list of sizes, at least one",
+  accepts: (value) => Array.isArray(value) && value.length >= least,
+});
+
+/** Throws LejepaError "bad-encoder-option" unless each of a list is a whole number of 1 or more. */
+export function requireSizes(owner: string, option: string, sizes: readonly number[]): void {
+  // Spread: a hole in a list is no size.
+  requireWholeNumbers(
+    owner,
+    Object.fromEntries([...sizes].map((size, i) => [`${option}[${i}]`, size])),
+  );
 }
 
 /** Throws LejepaError "bad-shape" unless images are [N, size, size, channels]. */

@@ -1,4 +1,4 @@
-import type { HostTensors } from "@lejepa/ops";
+import { type Expected, type HostTensors, requireArgument } from "@lejepa/ops";
 import { randomNormal } from "d3-random";
 import seedrandom from "seedrandom";
 import type { ParameterSpec } from "./encoder.js";
@@ -39,8 +39,14 @@ export function torchDefault(fanIn: number): InitialValue {
   return { kind: "uniform", limit: 1 / Math.sqrt(fanIn) };
 }
 
+const wholeSeed: Expected = {
+  text: "a whole number",
+  accepts: (value) => Number.isSafeInteger(value),
+};
+
 /** Draws every parameter from a stream of its own, so that its value depends on (seed, name, shape) alone. */
 export function drawInitialValues(plans: readonly ParameterPlan[], seed: number): HostTensors {
+  requireArgument("init", "seed", seed, wholeSeed);
   return Object.fromEntries(
     plans.map(({ name, shape, initial }) => {
       const data = new Float32Array(shape.reduce((product, length) => product * length, 1));

@@ -10,11 +10,18 @@ import {
   LejepaError,
   linear,
   mlp,
+  oneOf,
   patchEmbed,
+  requireArgument,
+  requireOptions,
+  requireShape,
+  requireTensors,
   selfAttention,
+  someObject,
   type Tensors,
 } from "@lejepa/ops";
 import type { Tensor, Tensor3D, Tensor4D } from "@tensorflow/tfjs-core";
+import type { ApplyOptions } from "./encoder.js";
 import { constant, type InitialValue, type ParameterPlan } from "./initial-value.js";
 
 /** Kernel of a convolution without bias. */
@@ -63,18 +70,32 @@ export function batchNormPlan(name: string, channels: number, scale = 1): Parame
   ];
 }
 
+/** The shape of every parameter by its name. */
+export const shapesOf = (plans: readonly ParameterPlan[]): ReadonlyMap<string, readonly number[]> =>
+  new Map(plans.map(({ name, shape }) => [name, shape]));
+
 /** One run of an encoder or projector: its parameters by name, and the running statistics gathered on the way. */
 export class ForwardPass {
   /** New values of the buffers met so far; stays empty in "eval". */
   readonly updates: Record<string, Tensor> = {};
   readonly #owner: string;
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
   readonly #parameters: Tensors;
   readonly #mode: "train" | "eval";
 
-  constructor(owner: string, parameters: Tensors, mode: "train" | "eval") {
+  /** @param shapes Of every parameter: see `shapesOf`. */
+  constructor(
+    owner: string,
+    shapes: ReadonlyMap<string, readonly number[]>,
+    parameters: Tensors,
+    options: ApplyOptions,
+  ) {
+    requireArgument(owner, "parameters", parameters, someObject);
+    requireOptions(owner, options, { mode: oneOf(["train", "eval"]) });
     this.#owner = owner;
+    this.#shapes = shapes;
     this.#parameters = parameters;
-    this.#mode = mode;
+    this.#mode = options.mode;
   }
 
   parameter(name: string): Tensor {
@@ -85,6 +106,9 @@ export class ForwardPass {
         `${this.#owner}: there is no parameter "${name}"; pass every tensor that init(seed) returns.`,
       );
     }
+    requireTensors(this.#owner, { [name]: tensor });
+    // Asked here, since one of another shape may have as many elements, or broadcast.
+    requireShape(this.#owner, name, tensor.shape, this.#shapes.get(name)!);
     return tensor;
   }
 

@@ -1,9 +1,17 @@
-import { type HostTensors, requireShape, type Tensors } from "@lejepa/ops";
+import {
+  type HostTensors,
+  optional,
+  requireOptions,
+  requireShape,
+  requireTensors,
+  type Tensors,
+  wholeNumber,
+} from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import type { ApplyOptions, ParameterSpec } from "./encoder.js";
-import { requireWholeNumbers } from "./image-options.js";
+import { requireSizes, sizeList } from "./image-options.js";
 import { drawInitialValues, type ParameterPlan, specsOf, torchDefault } from "./initial-value.js";
-import { batchNormPlan, ForwardPass, linearPlan } from "./layers.js";
+import { batchNormPlan, ForwardPass, shapesOf, linearPlan } from "./layers.js";
 
 /** The head between embedding and loss, dropped after training: pure functions of its parameters. */
 export interface Projector {
@@ -42,13 +50,15 @@ export interface ProjectorOptions {
  *  Parameters are numbered as in a torch.nn.Sequential: with one hidden layer projector.0 (linear), projector.1
  *  (batch norm), projector.3 (linear). Initial values: PyTorch's defaults, uniform within 1 / sqrt(fan in).
  *  Throws LejepaError "bad-encoder-option". */
-export function projector({
-  inputDim,
-  hidden = [256],
-  outputDim = 16,
-}: ProjectorOptions): Projector {
-  requireWholeNumbers("projector", { inputDim, outputDim });
-  requireWholeNumbers("projector", Object.fromEntries(hidden.map((w, i) => [`hidden[${i}]`, w])));
+export function projector(options: ProjectorOptions): Projector {
+  const expected = {
+    inputDim: wholeNumber(1),
+    hidden: optional(sizeList(0)),
+    outputDim: optional(wholeNumber(1)),
+  };
+  requireOptions("projector", options, expected, "bad-encoder-option");
+  const { inputDim, hidden = [256], outputDim = 16 } = options;
+  requireSizes("projector", "hidden", hidden);
   const widths = [inputDim, ...hidden];
   const layer = (index: number) => `projector.${index}`;
   const plans: ParameterPlan[] = [
@@ -62,14 +72,16 @@ export function projector({
       weight: torchDefault(widths[hidden.length] as number),
     }),
   ];
+  const shapes = shapesOf(plans);
   return {
     inputDim,
     outputDim,
     parameters: specsOf(plans),
     init: (seed) => drawInitialValues(plans, seed),
-    apply: (parameters, embeddings, { mode }) => {
+    apply: (parameters, embeddings, options) => {
+      requireTensors("projector", { embeddings });
       requireShape("projector", "embeddings", embeddings.shape, [-1, inputDim]);
-      const pass = new ForwardPass("projector", parameters, mode);
+      const pass = new ForwardPass("projector", shapes, parameters, options);
       let h: tf.Tensor = embeddings;
       hidden.forEach((_, i) => {
         h = tf.relu(pass.batchNorm(layer(3 * i + 1), pass.linear(layer(3 * i), h, "no-bias")));

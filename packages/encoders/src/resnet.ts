@@ -1,9 +1,24 @@
-import { type ConvBlockOptions, globalAveragePool, maxPool2d } from "@lejepa/ops";
+import {
+  type ConvBlockOptions,
+  globalAveragePool,
+  maxPool2d,
+  oneOf,
+  optional,
+  requireTensors,
+  someText,
+} from "@lejepa/ops";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Encoder } from "./encoder.js";
-import { type ImageOptions, requireImages, requireWholeNumbers } from "./image-options.js";
+import {
+  type ImageOptions,
+  requireEncoderOptions,
+  requireImages,
+  requireSizes,
+  requireWholeNumbers,
+  sizeList,
+} from "./image-options.js";
 import { drawInitialValues, kaimingFanOut, type ParameterPlan, specsOf } from "./initial-value.js";
-import { batchNormPlan, convolutionPlan, ForwardPass } from "./layers.js";
+import { batchNormPlan, convolutionPlan, ForwardPass, shapesOf } from "./layers.js";
 
 /** A residual network. */
 export interface ResnetOptions extends ImageOptions {
@@ -33,9 +48,14 @@ interface Block {
  *  at 0, so that a block starts as its shortcut (timm's zero_init_last, its default).
  *  Throws LejepaError "bad-encoder-option". */
 export function resnet(options: ResnetOptions): Encoder {
+  requireEncoderOptions("resnet", options, {
+    name: optional(someText),
+    block: oneOf(["basic", "bottleneck"]),
+    depths: sizeList(1),
+  });
   const { name = "resnet", imageSize = 224, channels = 3, block, depths } = options;
-  requireWholeNumbers(name, { imageSize, channels, "number of depths": depths.length });
-  requireWholeNumbers(name, Object.fromEntries(depths.map((d, i) => [`depths[${i}]`, d])));
+  requireWholeNumbers(name, { imageSize, channels });
+  requireSizes(name, "depths", depths);
   const blocks = planBlocks(depths, block === "basic" ? 1 : 4);
   const dim = (blocks[blocks.length - 1] as Block).outputs;
   const plans: ParameterPlan[] = [
@@ -66,6 +86,7 @@ export function resnet(options: ResnetOptions): Encoder {
     ]),
   ];
 
+  const shapes = shapesOf(plans);
   return {
     name,
     imageSize,
@@ -73,9 +94,10 @@ export function resnet(options: ResnetOptions): Encoder {
     dim,
     parameters: specsOf(plans),
     init: (seed) => drawInitialValues(plans, seed),
-    apply: (parameters, images, { mode }) => {
+    apply: (parameters, images, options) => {
+      requireTensors(name, { images });
       requireImages(name, images.shape, imageSize, channels);
-      const pass = new ForwardPass(name, parameters, mode);
+      const pass = new ForwardPass(name, shapes, parameters, options);
       /** Convolution that keeps the size at stride 1, batch norm, residual and ReLU. */
       const layer = (
         [conv, bn]: readonly [string, string],

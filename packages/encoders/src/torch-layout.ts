@@ -3,7 +3,15 @@
  *    linear       torch [out, in]                  ours [in, out]
  *  Everything else is the same. PyTorch also counts the batches that each batch norm has seen
  *  (`num_batches_tracked`, a scalar behind `running_var`), which nothing here reads: it is written as 0 and ignored. */
-import { type HostTensor, type HostTensors, LejepaError } from "@lejepa/ops";
+import {
+  type HostTensor,
+  type HostTensors,
+  LejepaError,
+  requireArgument,
+  someArray,
+  someObject,
+  typedArray,
+} from "@lejepa/ops";
 import type { ParameterSpec } from "./encoder.js";
 
 /** Anything whose parameters are listed: an encoder or a projector. */
@@ -15,6 +23,8 @@ export interface Parameterised {
 /** Parameters in PyTorch's layout, in the order and with the names of `state_dict`, counters included.
  *  Throws LejepaError "missing-parameter" and "bad-parameter". */
 export function toTorch(model: Parameterised, parameters: HostTensors): HostTensors {
+  requireModel("toTorch", model);
+  requireArgument("toTorch", "parameters", parameters, someObject);
   const entries: [string, HostTensor][] = [];
   for (const spec of model.parameters) {
     const { name, shape, role } = spec;
@@ -37,6 +47,8 @@ export function toTorch(model: Parameterised, parameters: HostTensors): HostTens
 /** Parameters in our layout from those of a PyTorch `state_dict`; names that the model lacks are left out.
  *  Throws LejepaError "missing-parameter" and "bad-parameter". */
 export function fromTorch(model: Parameterised, stateDict: HostTensors): HostTensors {
+  requireModel("fromTorch", model);
+  requireArgument("fromTorch", "stateDict", stateDict, someObject);
   return Object.fromEntries(
     model.parameters.map((spec) => {
       const { data } = find(stateDict, spec.name, torchShape(spec));
@@ -51,6 +63,11 @@ export function fromTorch(model: Parameterised, stateDict: HostTensors): HostTen
       ];
     }),
   );
+}
+
+function requireModel(where: string, model: Parameterised): void {
+  requireArgument(where, "model", model, someObject);
+  requireArgument(where, "model.parameters", model.parameters, someArray);
 }
 
 function torchShape({ role, shape }: ParameterSpec): number[] {
@@ -89,6 +106,10 @@ function find(tensors: HostTensors, name: string, shape: readonly number[]): Hos
       `There is no parameter "${name}" among the ${Object.keys(tensors).length} given; check that they belong to this model.`,
     );
   }
+  const where = `Parameter "${name}"`;
+  requireArgument(where, "what is given", tensor, someObject, "bad-parameter");
+  requireArgument(where, "shape", tensor.shape, someArray, "bad-parameter");
+  requireArgument(where, "data", tensor.data, typedArray(Float32Array), "bad-parameter");
   const size = shape.reduce((product, length) => product * length, 1);
   if (tensor.shape.join() !== shape.join() || tensor.data.length !== size) {
     throw new LejepaError(

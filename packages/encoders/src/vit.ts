@@ -1,7 +1,22 @@
-import { type Activation, LejepaError, normalizeRows } from "@lejepa/ops";
+import {
+  type Activation,
+  LejepaError,
+  normalizeRows,
+  oneOf,
+  optional,
+  positiveNumber,
+  requireTensors,
+  someText,
+  wholeNumber,
+} from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Encoder } from "./encoder.js";
-import { type ImageOptions, requireImages, requireWholeNumbers } from "./image-options.js";
+import {
+  type ImageOptions,
+  requireEncoderOptions,
+  requireImages,
+  requireWholeNumbers,
+} from "./image-options.js";
 import {
   constant,
   drawInitialValues,
@@ -10,7 +25,7 @@ import {
   specsOf,
   torchDefault,
 } from "./initial-value.js";
-import { ForwardPass, layerNormPlan, linearPlan } from "./layers.js";
+import { ForwardPass, shapesOf, layerNormPlan, linearPlan } from "./layers.js";
 
 /** timm's epsilon for vision transformers; PyTorch's default of 1e-5 moves features by 3e-4. */
 const layerNormEpsilon = 1e-6;
@@ -46,6 +61,20 @@ export interface VitOptions extends ImageOptions {
  *  Source: timm's vision_transformer.py as described by its golden values; checked in test/timm.test.ts.
  *  Throws LejepaError "bad-encoder-option". */
 export function vit(options: VitOptions): Encoder {
+  requireEncoderOptions("vit", options, {
+    name: optional(someText),
+    patch: wholeNumber(1),
+    dim: wholeNumber(1),
+    depth: wholeNumber(1),
+    heads: wholeNumber(1),
+    mlpRatio: optional(positiveNumber),
+    classToken: optional({
+      text: "true or false",
+      accepts: (value) => typeof value === "boolean",
+    }),
+    activation: optional(oneOf(["relu", "gelu", "gelu_tanh", "quick_gelu", "silu"])),
+    pool: optional(oneOf(["token", "mean"])),
+  });
   const {
     name = "vit",
     imageSize = 224,
@@ -58,10 +87,11 @@ export function vit(options: VitOptions): Encoder {
     classToken = true,
     activation = "gelu",
   } = options;
+  requireWholeNumbers(name, { imageSize, channels });
   const pool = options.pool ?? (classToken ? "token" : "mean");
   const hidden = Math.floor(dim * mlpRatio);
   const side = Math.floor(imageSize / patch);
-  requireWholeNumbers(name, { imageSize, channels, patch, dim, depth, heads });
+
   requireWholeNumbers(name, { "imageSize / patch": side, "dim * mlpRatio": hidden });
   if (dim % heads !== 0) {
     throw new LejepaError(
@@ -114,6 +144,7 @@ export function vit(options: VitOptions): Encoder {
     ...layerNormPlan("norm", dim),
   ];
 
+  const shapes = shapesOf(plans);
   return {
     name,
     imageSize,
@@ -121,9 +152,10 @@ export function vit(options: VitOptions): Encoder {
     dim,
     parameters: specsOf(plans),
     init: (seed) => drawInitialValues(plans, seed),
-    apply: (parameters, images, { mode }) => {
+    apply: (parameters, images, options) => {
+      requireTensors(name, { images });
       requireImages(name, images.shape, imageSize, channels);
-      const pass = new ForwardPass(name, parameters, mode);
+      const pass = new ForwardPass(name, shapes, parameters, options);
       const parts = inParts(images, tokenCount * hidden).map((part) => encode(pass, part));
       const joined = <T extends tf.Tensor>(of: (part: Encoded) => T): T =>
         parts.length === 1 ? of(parts[0]!) : tf.concat(parts.map(of), 0);

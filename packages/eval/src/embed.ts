@@ -1,8 +1,26 @@
 import type { Tensor4D } from "@tensorflow/tfjs-core";
-import { createLoader, plainView, type Dataset, type ViewSpec } from "@lejepa/data";
+import {
+  checkDataset,
+  checkViewSpec,
+  createLoader,
+  plainView,
+  type Dataset,
+  type ViewSpec,
+} from "@lejepa/data";
 import type { Encoder } from "@lejepa/encoders";
 import type { Engine } from "@lejepa/engine";
-import { LejepaError, type HostTensors } from "@lejepa/ops";
+import {
+  abortSignal,
+  LejepaError,
+  optional,
+  requireArgument,
+  requireOptions,
+  someFunction,
+  someObject,
+  wholeNumber,
+  type HostTensors,
+} from "@lejepa/ops";
+import { checkEngine } from "./labelled-features.js";
 
 /** Options of {@link embed}. */
 export interface EmbedOptions {
@@ -30,8 +48,8 @@ export interface Embeddings {
 
 /** Embeds every image of a dataset with a frozen encoder in evaluation mode (batch norm uses its running statistics,
  *  so an image's features do not depend on its batch).
- *  @throws LejepaError "invalid-option" when `views` asks for more than one view of an image, and what the loader and
- *  the engine throw */
+ *  @throws LejepaError "invalid-option" when `views` asks for more than one view of an image, "invalid-argument" for what
+ *  is no engine, encoder or parameters, and what the loader and the engine throw */
 export async function embed(
   engine: Engine,
   encoder: Encoder,
@@ -39,9 +57,25 @@ export async function embed(
   dataset: Dataset,
   options: EmbedOptions = {},
 ): Promise<Embeddings> {
+  requireOptions(
+    "embed",
+    options,
+    {
+      batchSize: optional(wholeNumber(1)),
+      views: optional(someObject),
+      workers: optional(wholeNumber(0)),
+      onProgress: optional(someFunction),
+      signal: optional(abortSignal),
+    },
+    "invalid-option",
+  );
+  checkEngine("embed", engine);
+  checkEncoder(encoder);
+  requireArgument("embed", "parameters", parameters, someObject, "invalid-argument");
+  checkDataset(dataset);
   const { batchSize = 256, workers = 0, onProgress, signal } = options;
   const { imageSize, channels, dim } = encoder;
-  const views = options.views ?? { ...plainView(), size: [imageSize, imageSize] };
+  const views = checkViewSpec(options.views ?? { ...plainView(), size: [imageSize, imageSize] });
   if (views.count !== 1) {
     throw new LejepaError(
       "invalid-option",
@@ -99,6 +133,23 @@ export async function embed(
     await compiled.dispose();
   }
   return { features, dim, labels: labelled ? labels : undefined };
+}
+
+function checkEncoder(encoder: Encoder): void {
+  const need = (name: string, value: unknown, expected: typeof someFunction): void =>
+    requireArgument(
+      "embed",
+      name,
+      value,
+      expected,
+      "invalid-argument",
+      "pass what createEncoder of @lejepa/encoders gives",
+    );
+  need("encoder", encoder, someObject);
+  need("encoder.apply", (encoder as { readonly apply: unknown }).apply, someFunction);
+  for (const size of ["imageSize", "channels", "dim"] as const) {
+    need(`encoder.${size}`, encoder[size], wholeNumber(1));
+  }
 }
 
 function checkImages(encoder: Encoder, dataset: Dataset, shape: readonly number[]): void {

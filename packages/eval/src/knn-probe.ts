@@ -1,14 +1,16 @@
 /** k nearest neighbours: every test row is given the class that its most similar train rows vote for.
  *    s(q, n) = cosine of the standardised rows q and n,   vote of neighbour n = exp(s(q, n) / temperature)
  *  Exact: every test row is compared with every train row (N_test N_train D multiplications) and the nearest are
- *  picked, both on the engine.
- *  Similarities are float32; sums of votes are float64. Source: the weighted kNN protocol of Wu et al.,
- *  arXiv 1805.01978. Differs: features are standardised first. */
-import * as tf from "@tensorflow/tfjs-core";
-import type { Engine, Step } from "@lejepa/engine";
-import { LejepaError, type HostTensors } from "@lejepa/ops";
+ *  picked, both on the engine in float32. Where the rounding of float32 could change the neighbours or the winner of the
+ *  vote, the cosines of all train rows in question are computed again in float64, and those decide.
+ *  Source: the weighted kNN protocol of Wu et al., arXiv 1805.01978. Differs: features are standardised first. */
+import type { Engine } from "@lejepa/engine";
+import { abortSignal, optional, positiveNumber, requireOptions, wholeNumber } from "@lejepa/ops";
+import { Float64Directions } from "./float64-directions.js";
+import { KnnDecision } from "./knn-decision.js";
 import { checkProbeData, rowCount, type ProbeData } from "./labelled-features.js";
-import { normaliseRows, standardisation, standardise } from "./standardise.js";
+import { similaritySearch } from "./similarity-search.js";
+import { directionsOf, standardisation } from "./standardise.js";
 
 /** Options of {@link knnProbe}. */
 export interface KnnProbeOptions {
@@ -30,170 +32,96 @@ export interface KnnProbeResult {
   readonly neighbours: number;
 }
 
-/** Most rows compared at once: a block of similarities stays in the processor's cache while it is searched. */
-const mostQueries = 256;
-const mostKeys = 4096;
+/** Neighbours that the engine finds beyond k: as a rule the k nearest by float64 are among them. Each costs it time. */
+const spare = 4;
 
 /** Classifies the test rows by their neighbours among the train rows.
  *  Ties: of equally similar train rows the one with the lower index is nearer; of equal votes the smaller class wins.
- *  A row whose standardised features are all zero has similarity 0 with every row. A column that is constant in the
- *  train set is ignored.
- *  @throws LejepaError "no-features", "feature-shape", "non-finite-features"; "invalid-option" for k or temperature */
+ *  Directions whose distances from a test row differ by less than 10^-14 are equally similar to it.
+ *  A row whose standardised features are all zero has similarity 0 with every row. A column whose train rows all hold
+ *  the same number is ignored.
+ *  @throws LejepaError "no-features", "feature-shape", "invalid-features", "invalid-labels", "non-finite-features";
+ *  "invalid-option" for options */
 export async function knnProbe(
   engine: Engine,
   data: ProbeData,
-  { k = 20, temperature = 0.07, signal }: KnnProbeOptions = {},
+  options: KnnProbeOptions = {},
 ): Promise<KnnProbeResult> {
-  checkProbeData("knnProbe", data);
-  if (!(Number.isInteger(k) && k >= 1)) {
-    throw new LejepaError(
-      "invalid-option",
-      `knnProbe: k should be a whole number of at least 1, got ${k}.`,
-    );
-  }
-  if (!(temperature > 0 && temperature < Infinity)) {
-    throw new LejepaError(
-      "invalid-option",
-      `knnProbe: temperature should be a number above 0, got ${temperature}.`,
-    );
-  }
+  requireOptions(
+    "knnProbe",
+    options,
+    {
+      k: optional(wholeNumber(1)),
+      temperature: optional(positiveNumber),
+      signal: optional(abortSignal),
+    },
+    "invalid-option",
+  );
+  const { k = 20, temperature = 0.07, signal } = options;
+  checkProbeData("knnProbe", engine, data);
   const { train, test } = data;
   const { dim } = train;
   const scaling = standardisation(train.features, dim);
-  const keys = directionsOf(train.features);
-  const queries = directionsOf(test.features);
-  function directionsOf(features: Float32Array): Float32Array {
-    const rows = standardise(features, scaling);
-    normaliseRows(rows, dim);
-    return rows;
-  }
+  const keys = directionsOf(train.features, scaling);
+  const queries = directionsOf(test.features, scaling);
 
   const neighbours = Math.min(k, rowCount(train));
-  const keyBlocks = blocksOf(rowCount(train), mostKeys);
-  const queriesAtOnce = blocksOf(rowCount(test), mostQueries)[0]!.rows;
-  const compiled = await engine.compile(nearest(keyBlocks, neighbours), {
-    state: Object.fromEntries(
-      keyBlocks.map(({ start, rows }, block) => [
-        keysName(block),
-        { shape: [rows, dim], data: keys.subarray(start * dim, (start + rows) * dim) },
-      ]),
-    ),
-    inputs: { queries: { shape: [queriesAtOnce, dim] } },
+  const decision = new KnnDecision(
+    new Float64Directions(train.features, scaling, keys.divisor),
+    new Float64Directions(test.features, scaling, queries.divisor),
+    dim,
+    { labels: train.labels, neighbours, temperature },
+  );
+  const search = await similaritySearch(engine, keys.rows, {
+    dim,
+    queries: rowCount(test),
+    wanted: Math.min(k + spare, rowCount(train)),
   });
   const predictions = new Int32Array(rowCount(test));
   try {
-    for (let start = 0; start < predictions.length; start += queriesAtOnce) {
+    const open: { readonly row: number; readonly last: number }[] = [];
+    for (let start = 0; start < predictions.length; start += search.queriesAtOnce) {
       signal?.throwIfAborted();
-      const found = neighboursOf(
-        await compiled.run({ queries: padded(queries, start, queriesAtOnce, dim) }),
-        keyBlocks,
-        neighbours,
+      const rows = numbered(start, Math.min(search.queriesAtOnce, predictions.length - start));
+      const found = await search.nearest(gathered(queries.rows, rows, search.queriesAtOnce, dim));
+      rows.forEach((row, query) => {
+        const nearest = found(query);
+        const label =
+          queries.divisor[row] === 0
+            ? decision.withoutDirection()
+            : decision.byNearest(row, nearest);
+        if (label === undefined) open.push({ row, last: nearest.similarity[neighbours - 1]! });
+        else predictions[row] = label;
+      });
+    }
+    for (let start = 0; start < open.length; start += search.fewQueries) {
+      signal?.throwIfAborted();
+      const part = open.slice(start, start + search.fewQueries);
+      const rows = part.map(({ row }) => row);
+      const blocks = await search.similarities(
+        gathered(queries.rows, rows, search.fewQueries, dim),
       );
-      const end = Math.min(start + queriesAtOnce, predictions.length);
-      for (let row = start; row < end; row++) {
-        predictions[row] = vote(found(row - start), train.labels, temperature);
-      }
+      const lasts = part.map(({ last }) => last);
+      decision.byAll(rows, lasts, blocks).forEach((label, i) => (predictions[rows[i]!] = label));
     }
   } finally {
-    await compiled.dispose();
+    await search.dispose();
   }
   const right = predictions.filter((label, row) => label === test.labels[row]).length;
   return { accuracy: right / predictions.length, predictions, neighbours };
 }
 
-/** Some rows of a set. */
-interface Block {
-  readonly start: number;
-  readonly rows: number;
-}
+const numbered = (start: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => start + i);
 
-/** Cuts rows into as few blocks of at most `most` as there can be, all of one size but the last. */
-function blocksOf(rows: number, most: number): readonly Block[] {
-  const count = Math.ceil(rows / most);
-  const size = Math.ceil(rows / count);
-  return Array.from({ length: Math.ceil(rows / size) }, (_, block) => ({
-    start: block * size,
-    rows: Math.min(size, rows - block * size),
-  }));
-}
-
-/** Name in the state of the keys of a block. */
-const keysName = (block: number): string => `keys${block}`;
-
-/** The nearest keys of every query: of each block of keys the nearest, then the nearest of those.
- *    candidates [Q, C]: row within its block of each block's nearest;   places [Q, k]: columns of `candidates`
- *  Of equals, `topk` takes the first, and the blocks are in order. */
-function nearest(keyBlocks: readonly Block[], neighbours: number): Step {
-  return (state, inputs) => {
-    const queries = inputs["queries"] as tf.Tensor2D;
-    const ofBlocks = keyBlocks.map(({ rows }, block) => {
-      const keys = state[keysName(block)] as tf.Tensor2D;
-      const similarity = tf.matMul(queries, keys, false, true); // [Q, D] x [K, D]' -> [Q, K]
-      return tf.topk(similarity, Math.min(neighbours, rows));
-    });
-    const best = tf.topk(
-      tf.concat(
-        ofBlocks.map(({ values }) => values),
-        1,
-      ),
-      neighbours,
-    );
-    const candidates = tf.concat(
-      ofBlocks.map(({ indices }) => indices),
-      1,
-    );
-    return { state, outputs: { similarity: best.values, places: best.indices, candidates } };
-  };
-}
-
-/** The most similar train rows of one query, nearest first. */
-interface Neighbours {
-  readonly similarity: Float32Array;
-  readonly index: Int32Array;
-}
-
-/** What {@link nearest} found, by query. */
-function neighboursOf(
-  { similarity, places, candidates }: HostTensors,
-  keyBlocks: readonly Block[],
-  neighbours: number,
-): (query: number) => Neighbours {
-  const starts = keyBlocks.flatMap(({ start, rows }) =>
-    new Array<number>(Math.min(neighbours, rows)).fill(start),
-  );
-  return (query) => {
-    const own = { from: query * neighbours, to: (query + 1) * neighbours };
-    return {
-      similarity: similarity!.data.subarray(own.from, own.to),
-      index: Int32Array.from(
-        places!.data.subarray(own.from, own.to),
-        (place) => starts[place]! + candidates!.data[query * starts.length + place]!,
-      ),
-    };
-  };
-}
-
-function vote({ similarity, index }: Neighbours, labels: Int32Array, temperature: number): number {
-  const votes = new Map<number, number>();
-  index.forEach((row, i) => {
-    // Relative to the nearest, so that no temperature overflows.
-    const weight = Math.exp((similarity[i]! - similarity[0]!) / temperature);
-    votes.set(labels[row]!, (votes.get(labels[row]!) ?? 0) + weight);
-  });
-  let winner: [label: number, weight: number] | undefined;
-  for (const [label, weight] of votes) {
-    const wins =
-      winner === undefined || weight > winner[1] || (weight === winner[1] && label < winner[0]);
-    if (wins) winner = [label, weight];
-  }
-  return winner![0];
-}
-
-/** Rows `start` to `start + rows`: in place where they are all there, else a copy filled up with zeros. */
-function padded(features: Float32Array, start: number, rows: number, dim: number): Float32Array {
-  const part = features.subarray(start * dim, (start + rows) * dim);
-  if (part.length === rows * dim) return part;
-  const full = new Float32Array(rows * dim);
-  full.set(part);
-  return full;
+/** The given rows below one another, filled up with zeros to `count` rows. */
+function gathered(
+  features: Float32Array,
+  rows: readonly number[],
+  count: number,
+  dim: number,
+): Float32Array {
+  const out = new Float32Array(count * dim);
+  rows.forEach((row, to) => out.set(features.subarray(row * dim, (row + 1) * dim), to * dim));
+  return out;
 }

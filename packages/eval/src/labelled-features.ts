@@ -1,4 +1,12 @@
-import { LejepaError } from "@lejepa/ops";
+import type { Engine } from "@lejepa/engine";
+import {
+  LejepaError,
+  requireArgument,
+  someFunction,
+  someObject,
+  typedArray,
+  wholeNumber,
+} from "@lejepa/ops";
 
 /** Features of images with their class labels: what the probes train and test on. */
 export interface LabelledFeatures {
@@ -24,29 +32,80 @@ export function rowCount({ labels }: LabelledFeatures): number {
 }
 
 /** Refuses what no probe can use, before anything is computed. */
-export function checkProbeData(caller: string, { train, test }: ProbeData): void {
-  checkFeatures(caller, "train", train);
-  checkFeatures(caller, "test", test);
+export function checkProbeData(caller: string, engine: Engine, data: ProbeData): void {
+  requireArgument(caller, "data", data, someObject, "invalid-features", "pass { train, test }");
+  const { train, test } = data;
+  checkLabelled(caller, "train", train);
+  checkLabelled(caller, "test", test);
   if (train.dim !== test.dim) {
     throw new LejepaError(
       "feature-shape",
       `${caller}: train features have ${train.dim} columns and test features ${test.dim}; embed both with the same encoder.`,
     );
   }
+  checkEngine(caller, engine);
 }
 
-function checkFeatures(caller: string, part: string, set: LabelledFeatures): void {
+/** Refuses what is no engine. */
+export function checkEngine(caller: string, engine: Engine): void {
+  requireArgument(
+    caller,
+    "engine.compile",
+    (engine as Partial<Engine> | null | undefined)?.compile,
+    someFunction,
+    "invalid-argument",
+    "pass what createEngine of @lejepa/engine gives",
+  );
+}
+
+function checkLabelled(caller: string, part: string, set: LabelledFeatures): void {
+  const what = "pass { features, dim, labels }";
+  requireArgument(caller, part, set, someObject, "invalid-features", what);
   const { features, dim, labels } = set;
+  requireArgument(
+    caller,
+    `${part}.labels`,
+    labels,
+    typedArray(Int32Array),
+    "invalid-labels",
+    "Int32Array.from makes one of whole numbers",
+  );
   if (labels.length === 0) {
     throw new LejepaError(
       "no-features",
       `${caller}: the ${part} set is empty; pass at least one labelled row.`,
     );
   }
-  if (!(Number.isInteger(dim) && dim > 0) || features.length !== labels.length * dim) {
+  checkFeatures(caller, part, features, dim);
+  if (features.length !== labels.length * dim) {
     throw new LejepaError(
       "feature-shape",
       `${caller}: ${part} features should hold labels x dim = ${labels.length} x ${dim} numbers, got ${features.length}.`,
+    );
+  }
+}
+
+/** Refuses what is no array of whole rows of finite numbers. */
+export function checkFeatures(
+  caller: string,
+  part: string,
+  features: Float32Array,
+  dim: number,
+): void {
+  const name = part === "" ? "features" : `${part}.features`;
+  requireArgument(
+    caller,
+    name,
+    features,
+    typedArray(Float32Array),
+    "invalid-features",
+    "Float32Array.from makes one of numbers, row after row",
+  );
+  requireArgument(caller, "dim", dim, wholeNumber(1), "feature-shape");
+  if (features.length % dim !== 0) {
+    throw new LejepaError(
+      "feature-shape",
+      `${caller}: ${name} should be rows of dim = ${dim} numbers, got ${features.length} numbers in all.`,
     );
   }
   // A plain loop: findIndex takes three times as long.
@@ -55,7 +114,7 @@ function checkFeatures(caller: string, part: string, set: LabelledFeatures): voi
   if (bad < features.length) {
     throw new LejepaError(
       "non-finite-features",
-      `${caller}: ${part} feature ${bad % dim} of row ${Math.floor(bad / dim)} is ${features[bad]}; check the encoder's parameters and the images.`,
+      `${caller}: ${part === "" ? "" : `${part} `}feature ${bad % dim} of row ${Math.floor(bad / dim)} is ${features[bad]}; check the encoder's parameters and the images.`,
     );
   }
 }

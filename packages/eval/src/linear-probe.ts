@@ -3,20 +3,30 @@
  *  The bias is not penalised. N rows, D columns, K classes. The same problem as scikit-learn's
  *  LogisticRegression(C=1 / (l2 N)) after StandardScaler. L-BFGS in float64, started from zero, ended when no entry
  *  of the gradient exceeds the tolerance; sums over rows are taken on the engine in float32, chunk by chunk, and
- *  chunks are added in float64. */
+ *  chunks are added in float64. Predictions are those of float64: where two logits of the engine are so near to each
+ *  other that float32 could exchange them, both are computed again. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { CompiledEntry, Engine, Step } from "@lejepa/engine";
+import {
+  abortSignal,
+  numberFrom,
+  optional,
+  positiveNumber,
+  requireOptions,
+  wholeNumber,
+} from "@lejepa/ops";
 import { checkProbeData, rowCount, type ProbeData } from "./labelled-features.js";
 import { minimise, type Evaluation } from "./lbfgs.js";
+import { LinearDecision } from "./linear-decision.js";
 import { standardisation, standardise } from "./standardise.js";
 
 /** Options of {@link linearProbe}. */
 export interface LinearProbeOptions {
-  /** Penalty on the squares of the weights, relative to the mean loss; 1e-4 when left out. */
+  /** Penalty on the squares of the weights, relative to the mean loss; 0 or more, 1e-4 when left out. */
   readonly l2?: number;
-  /** Converged when no entry of the gradient is larger in magnitude; 1e-5 when left out. */
+  /** Converged when no entry of the gradient is larger in magnitude; above 0, 1e-5 when left out. */
   readonly tolerance?: number;
-  /** 1,000 when left out. */
+  /** 0 or more; 1,000 when left out. */
   readonly maxIterations?: number;
   /** Ends early: the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -54,18 +64,32 @@ const mostRowsPerChunk = 8192;
 
 /** Fits the probe on the train features and measures it on the test features.
  *  Labels may be any integers, with gaps. With a single train class every prediction is that class. A column that is
- *  constant in the train set is ignored. Of equal logits the smallest class wins.
- *  @throws LejepaError "no-features", "feature-shape", "non-finite-features" */
+ *  the same number in all rows of the train set is ignored. Of equal logits the smallest class wins.
+ *  @throws LejepaError "no-features", "feature-shape", "invalid-features", "invalid-labels", "non-finite-features";
+ *  "invalid-option" for options */
 export async function linearProbe(
   engine: Engine,
   data: ProbeData,
-  { l2 = 1e-4, tolerance = 1e-5, maxIterations = 1000, signal }: LinearProbeOptions = {},
+  options: LinearProbeOptions = {},
 ): Promise<LinearProbeResult> {
-  checkProbeData("linearProbe", data);
+  requireOptions(
+    "linearProbe",
+    options,
+    {
+      l2: optional(numberFrom(0)),
+      tolerance: optional(positiveNumber),
+      maxIterations: optional(wholeNumber(0)),
+      signal: optional(abortSignal),
+    },
+    "invalid-option",
+  );
+  const { l2 = 1e-4, tolerance = 1e-5, maxIterations = 1000, signal } = options;
+  checkProbeData("linearProbe", engine, data);
   const { train, test } = data;
   const { dim } = train;
   const classes = Int32Array.from(new Set(train.labels)).sort();
   const scaling = standardisation(train.features, dim);
+  // Of the train rows none is out of range: standardised, they are at most sqrt(N).
   const trainFeatures = standardise(train.features, scaling);
   const testFeatures = standardise(test.features, scaling);
 
@@ -84,13 +108,17 @@ export async function linearProbe(
               featuresName(chunk),
               {
                 shape: [rows, dim],
-                data: trainFeatures.subarray(start * dim, (start + rows) * dim),
+                data: trainFeatures.rows.subarray(start * dim, (start + rows) * dim),
               },
             ],
             [targetsName(chunk), { shape: [rows, classes.length], data: targets }],
           ]),
         ),
-        testFeatures: { shape: [rowCount(test), dim], data: testFeatures },
+        testFeatures: { shape: [rowCount(test), dim], data: testFeatures.rows },
+        testShare: {
+          shape: [rowCount(test), 1],
+          data: Float32Array.from(testFeatures.divisor, (divisor) => 1 / divisor),
+        },
       },
       inputs: { objective: parameters, logits: parameters },
     },
@@ -111,10 +139,11 @@ export async function linearProbe(
     );
     const weight = Float32Array.from(found.x.subarray(0, dim * classes.length));
     const bias = Float32Array.from(found.x.subarray(dim * classes.length));
-    const predicted = await program.entries.logits.run({ weight, bias });
+    const logits = await program.entries.logits.run({ weight, bias });
+    const decision = new LinearDecision({ scaling, weight, bias, classes });
     return {
-      accuracy: accuracy(predicted["test"]!.data, test.labels, classes),
-      trainAccuracy: accuracy(predicted["train"]!.data, train.labels, classes),
+      accuracy: decision.accuracy(test, testFeatures, logits["test"]!.data),
+      trainAccuracy: decision.accuracy(train, trainFeatures, logits["train"]!.data),
       loss: found.value,
       gradientNorm: found.gradientNorm,
       converged: found.converged,
@@ -182,13 +211,16 @@ function objective(chunks: number): Step {
   };
 }
 
-/** Logits of all train rows and of all test rows, each [rows, K]. */
+/** Logits of all train rows and of all test rows, each [rows, K]; those of a test row divided by what its features were. */
 function logits(chunks: number): Step {
   return (state, { weight, bias }) => {
-    const of = (features: tf.Tensor): tf.Tensor2D =>
-      tf.add(tf.matMul(features as tf.Tensor2D, weight as tf.Tensor2D), bias!);
-    const train = Array.from({ length: chunks }, (_, chunk) => of(state[featuresName(chunk)]!));
-    return { state, outputs: { train: tf.concat(train), test: of(state["testFeatures"]!) } };
+    const of = (features: tf.Tensor, bias: tf.Tensor): tf.Tensor2D =>
+      tf.add(tf.matMul(features as tf.Tensor2D, weight as tf.Tensor2D), bias);
+    const train = Array.from({ length: chunks }, (_, chunk) =>
+      of(state[featuresName(chunk)]!, bias!),
+    );
+    const test = of(state["testFeatures"]!, tf.mul(state["testShare"]!, bias!));
+    return { state, outputs: { train: tf.concat(train), test } };
   };
 }
 
@@ -220,16 +252,4 @@ async function evaluate(
     squares += x[i]! ** 2;
   }
   return { value: value / count + 0.5 * l2 * squares, gradient };
-}
-
-/** Share of the rows whose highest logit is that of their label. */
-function accuracy(logits: Float32Array, labels: Int32Array, classes: Int32Array): number {
-  let right = 0;
-  labels.forEach((label, row) => {
-    const at = row * classes.length;
-    let best = 0;
-    for (let k = 1; k < classes.length; k++) if (logits[at + k]! > logits[at + best]!) best = k;
-    if (classes[best] === label) right++;
-  });
-  return right / labels.length;
 }

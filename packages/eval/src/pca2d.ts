@@ -1,9 +1,11 @@
 import { LejepaError } from "@lejepa/ops";
+import { checkFeatures } from "./labelled-features.js";
+import { columnMeans } from "./standardise.js";
 
 /** Features projected on the two directions along which they vary most. */
 export interface Pca2d {
   /** Row-major, N x 2: coordinates of each centred row along the two axes. */
-  readonly points: Float32Array;
+  readonly points: Float64Array;
   /** Row-major, 2 x D: the two axes, orthogonal and of length 1, each with its largest entry positive. */
   readonly axes: Float32Array;
   /** Share of the total variance along each axis, 0 to 1; 0 where the features do not vary at all. */
@@ -17,27 +19,24 @@ const maxRounds = 300;
 /** The first two principal components of row-major `features` [N, D] (two axes even for D = 1: the second is zero).
  *    C = mean over rows of (x - mean)(x - mean)',   points = (x - mean) . axes
  *  Orthogonal iteration on C with eight directions and a Rayleigh-Ritz rotation, ended when the variance along the
- *  two axes changes by less than 1e-12 of itself. When several variances are nearly equal, the axes are some
+ *  each of the two axes changes by less than 1e-12 of itself. All of it is float64: columns that differ little from a large
+ *  number, and numbers whose squares leave float32, do no harm. When several variances are nearly equal, the axes are some
  *  rotation among those directions: as good a picture, but not a unique one.
- *  Cost: N D^2 / 2 for the covariance. Throws "feature-shape" and "no-features" for arrays that do not fit. */
+ *  Cost: N D^2 / 2 for the covariance. Throws LejepaError "invalid-features" and "feature-shape" for what is no array of
+ *  whole rows, "no-features" for an empty one and "non-finite-features" for NaN and infinities. */
 export function pca2d(features: Float32Array, dim: number): Pca2d {
+  checkFeatures("pca2d", "", features, dim);
   const rows = features.length / dim;
-  if (!(Number.isInteger(dim) && dim > 0) || !Number.isInteger(rows)) {
-    throw new LejepaError(
-      "feature-shape",
-      `pca2d: features should hold rows x dim numbers, got ${features.length} for dim ${dim}.`,
-    );
-  }
   if (rows === 0) throw new LejepaError("no-features", "pca2d: pass at least one row.");
 
-  const mean = columnMeans(features, dim, rows);
+  const mean = columnMeans(features, dim);
   const covariance = covarianceOf(features, dim, rows, mean);
   let total = 0;
   for (let d = 0; d < dim; d++) total += covariance[d * dim + d]!;
   const width = Math.min(block, dim);
   const vectors = leadingDirections(covariance, dim, width);
 
-  const axes = new Float32Array(2 * dim);
+  const axes = new Float64Array(2 * dim);
   const explained: [number, number] = [0, 0];
   for (let axis = 0; axis < Math.min(2, width); axis++) {
     const { vector, variance } = vectors[axis]!;
@@ -46,7 +45,7 @@ export function pca2d(features: Float32Array, dim: number): Pca2d {
     axes.set(largest < 0 ? vector.map((v) => -v) : vector, axis * dim);
     explained[axis] = total > 0 ? variance / total : 0;
   }
-  const points = new Float32Array(rows * 2);
+  const points = new Float64Array(rows * 2);
   for (let row = 0; row < rows; row++) {
     for (let axis = 0; axis < 2; axis++) {
       let sum = 0;
@@ -56,13 +55,7 @@ export function pca2d(features: Float32Array, dim: number): Pca2d {
       points[row * 2 + axis] = sum;
     }
   }
-  return { points, axes, explained };
-}
-
-function columnMeans(features: Float32Array, dim: number, rows: number): Float64Array {
-  const mean = new Float64Array(dim);
-  for (let at = 0; at < features.length; at++) mean[at % dim]! += features[at]!;
-  return mean.map((sum) => sum / rows);
+  return { points, axes: Float32Array.from(axes), explained };
 }
 
 /** Symmetric, D x D, divided by N. */
@@ -103,13 +96,15 @@ function leadingDirections(covariance: Float64Array, dim: number, width: number)
     ),
   );
   let found: Direction[] = [];
-  let before = Number.NaN;
+  let before = [Number.NaN, Number.NaN];
   for (let round = 0; round < maxRounds; round++) {
     const images = basis.map((vector) => times(covariance, vector));
     found = rayleighRitz(basis, images);
-    const captured = (found[0]?.variance ?? 0) + (found[1]?.variance ?? 0);
-    if (Math.abs(captured - before) <= 1e-12 * captured) break;
-    before = captured;
+    const variances = found.slice(0, 2).map(({ variance }) => variance);
+    // The second one is not known better than to the rounding of the first.
+    const rounding = Number.EPSILON * variances[0]!;
+    if (variances.every((v, axis) => Math.abs(v - before[axis]!) <= 1e-12 * v + rounding)) break;
+    before = variances;
     basis = orthonormal(images);
   }
   return found;

@@ -1,3 +1,5 @@
+import { oneOf, requireArgument } from "./check-argument.js";
+import { requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
 
@@ -6,8 +8,13 @@ export type Activation = "relu" | "gelu" | "gelu_tanh" | "quick_gelu" | "silu";
 
 /** Applies the named activation elementwise. */
 export function activate(x: tf.Tensor, activation: Activation): tf.Tensor {
+  requireTensors("activate", { x });
+  requireArgument("activate", "activation", activation, someActivation);
   return activations[activation](x);
 }
+
+/** The name of an activation. */
+export const someActivation = oneOf(["relu", "gelu", "gelu_tanh", "quick_gelu", "silu"]);
 
 const activations: Record<Activation, (x: tf.Tensor) => tf.Tensor> = {
   relu: (x) => tf.relu(x),
@@ -140,6 +147,7 @@ const runGelu = compositeKernel({
  *    y = x P(x),  P(x) = (1 + erf(x / sqrt 2)) / 2;   dy/dx = P(x) + x p(x),  p(x) = exp(-x^2 / 2) / sqrt(2 pi).
  *  Any shape. torch.nn.functional.gelu(x). */
 export function gelu(x: tf.Tensor): tf.Tensor {
+  requireTensors("gelu", { x });
   return runGelu({ x }, { approximation: "none" })[0]!;
 }
 
@@ -148,6 +156,7 @@ export function gelu(x: tf.Tensor): tf.Tensor {
  *    dy/dx = s + 2 sqrt(2 / pi) y (1 - s) (1 + 3 b x^2).
  *  Any shape. torch.nn.functional.gelu(x, approximate="tanh"). */
 export function geluTanh(x: tf.Tensor): tf.Tensor {
+  requireTensors("geluTanh", { x });
   return runGelu({ x }, { approximation: "tanh" })[0]!;
 }
 
@@ -155,11 +164,13 @@ export function geluTanh(x: tf.Tensor): tf.Tensor {
  *    y = x s,  s = sigmoid(k x),  k = 1.702;   dy/dx = s + k y (1 - s).
  *  Any shape. */
 export function quickGelu(x: tf.Tensor): tf.Tensor {
+  requireTensors("quickGelu", { x });
   return runGelu({ x }, { approximation: "sigmoid" })[0]!;
 }
 
 /** y = x s, s = sigmoid(x), also called swish (arXiv 1702.03118); dy/dx = s + y (1 - s).
  *  Any shape. torch.nn.functional.silu(x). */
 export function silu(x: tf.Tensor): tf.Tensor {
+  requireTensors("silu", { x });
   return gated(x, "sigmoid");
 }

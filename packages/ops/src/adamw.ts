@@ -1,3 +1,5 @@
+import { type Expected, numberFrom, positiveNumber, requireOptions } from "./check-argument.js";
+import { someTensor } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
 import { requireShape } from "./shape.js";
@@ -40,8 +42,22 @@ export interface AdamwConstants {
  *  lay several updates end to end. No gradient flows through it. Throws LejepaError "bad-shape". */
 export function adamw(
   inputs: AdamwInputs,
-  { beta1, beta2, epsilon, weightDecay }: AdamwConstants,
+  constants: AdamwConstants,
 ): { parameter: tf.Tensor; mean: tf.Tensor; square: tf.Tensor } {
+  const names = [
+    "parameter",
+    "mean",
+    "square",
+    "gradient",
+    "learningRate",
+    "correction1",
+    "correction2",
+  ];
+  const tensors = Object.fromEntries(names.map((name) => [name, someTensor]));
+  requireOptions("adamw", inputs, tensors, "bad-argument");
+  const rates = { beta1: rate, beta2: rate, epsilon: positiveNumber, weightDecay: numberFrom(0) };
+  requireOptions("adamw", constants, rates);
+  const { beta1, beta2, epsilon, weightDecay } = constants;
   const { parameter, mean, square, gradient, learningRate, correction1, correction2 } = inputs;
   for (const [name, tensor] of Object.entries({ mean, square, gradient })) {
     requireShape("adamw", name, tensor.shape, parameter.shape);
@@ -56,6 +72,11 @@ export function adamw(
   const [nextParameter, nextMean, nextSquare] = updated as [tf.Tensor, tf.Tensor, tf.Tensor];
   return { parameter: nextParameter, mean: nextMean, square: nextSquare };
 }
+
+const rate: Expected = {
+  text: "a number of 0 or more, below 1",
+  accepts: (value) => typeof value === "number" && value >= 0 && value < 1,
+};
 
 const update = compositeKernel({
   kernelName: "LejepaAdamw",

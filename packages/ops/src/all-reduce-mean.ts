@@ -1,3 +1,5 @@
+import { requireArgument, someFunction } from "./check-argument.js";
+import { requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
 import { LejepaError } from "./lejepa-error.js";
@@ -13,6 +15,8 @@ let exchange: Exchange | undefined;
 /** Runs `body`, which is synchronous, with `how` as what `allReduceMean` does on a tfjs backend. An engine that runs
  *  steps operation by operation calls it around each; where a step is captured, the engine sees the kernel instead. */
 export function exchangingBy<R>(how: Exchange, body: () => R): R {
+  requireArgument("exchangingBy", "how", how, someFunction);
+  requireArgument("exchangingBy", "body", body, someFunction);
   const before = exchange;
   exchange = how;
   try {
@@ -50,6 +54,7 @@ const run = compositeKernel({
  *  that gradients of parameters, averaged over processes afterwards, are those of the mean of all losses.
  *  Throws LejepaError "bad-dtype"; "no-processes" on a backend where no engine exchanges values. */
 export function allReduceMean<T extends tf.Tensor>(x: T): T {
+  requireTensors("allReduceMean", { x });
   if (x.dtype !== "float32") {
     throw new LejepaError("bad-dtype", `allReduceMean: x should be float32, got ${x.dtype}.`);
   }

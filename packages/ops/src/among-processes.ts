@@ -1,3 +1,11 @@
+import {
+  requireArgument,
+  said,
+  someArray,
+  someFunction,
+  someObject,
+  wholeNumber,
+} from "./check-argument.js";
 import { LejepaError } from "./lejepa-error.js";
 
 /** Which part of a batch this process has. */
@@ -15,16 +23,20 @@ let share: BatchShare | undefined;
  *  `allReduceMean`, in the forward and in the backward pass. Every process has to run the same body.
  *  Throws LejepaError "bad-share". */
 export function amongProcesses<R>(own: BatchShare, body: () => R): R {
+  requireArgument("amongProcesses", "own", own, someObject, "bad-share");
+  requireArgument("amongProcesses", "own.samples", own.samples, someArray, "bad-share");
+  requireArgument("amongProcesses", "own.rank", own.rank, wholeNumber(0), "bad-share");
+  requireArgument("amongProcesses", "body", body, someFunction);
   const { rank, samples } = own;
   const isShare =
     Number.isInteger(rank) &&
     rank >= 0 &&
     rank < samples.length &&
-    samples.every((count) => Number.isInteger(count) && count >= 1);
+    [...samples].every((count) => Number.isInteger(count) && count >= 1);
   if (!isShare) {
     throw new LejepaError(
       "bad-share",
-      `amongProcesses: rank should be below the number of processes, each with at least 1 sample, got rank ${rank} of [${samples.join(", ")}].`,
+      `amongProcesses: rank should be below the number of processes, each with at least 1 sample, got rank ${rank} of [${samples.map(said).join(", ")}].`,
     );
   }
   const before = share;

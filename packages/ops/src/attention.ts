@@ -1,6 +1,21 @@
+import {
+  type Expected,
+  optional,
+  requireArgument,
+  requireOptions,
+  said,
+  someObject,
+} from "./check-argument.js";
+import { requireTensors, tokenLayout } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
-import { type LayerNormParameters, type LinearParameters, withNorm } from "./layer-norm.js";
+import {
+  type LayerNormParameters,
+  type LinearParameters,
+  requireLinear,
+  requireNorm,
+  withNorm,
+} from "./layer-norm.js";
 import { LejepaError } from "./lejepa-error.js";
 import { linear } from "./linear.js";
 import { normalizeRows } from "./normalize-rows.js";
@@ -57,6 +72,8 @@ const times = (t: tf.Tensor, factor: number): tf.Tensor => (factor === 1 ? t : t
  *    dv = P' dy,   dS = P (dy v' - r),   r = sum over F of dy y,   dq = scale dS k,   dk = scale dS' q.
  *  Throws LejepaError "bad-shape". */
 export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, scale = 1): tf.Tensor {
+  requireTensors("attention", { q, k, v });
+  requireArgument("attention", "scale", scale, finite);
   if (q.shape.length < 2) {
     throw badShape({ op: "attention", argument: "q", expected: "[.., L, E]", got: q.shape });
   }
@@ -66,6 +83,8 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, scale = 1): 
   requireShape("attention", "v", v.shape, [...leading, keys, -1]);
   return runAttention({ q, k, v }, { scale })[0]!;
 }
+
+const finite: Expected = { text: "a finite number", accepts: (value) => Number.isFinite(value) };
 
 /** Order of the axes of tokens: "NLD" is image by image, "LND" token by token. In "LND" an engine that can multiply
  *  batches of matrices with the batch in the middle reads the heads where they lie. */
@@ -145,6 +164,8 @@ export function multiHeadAttention(
   heads: number,
   layout: TokenLayout = "NLD",
 ): tf.Tensor {
+  requireTensors("multiHeadAttention", { q, k, v });
+  requireArgument("multiHeadAttention", "layout", layout, tokenLayout);
   requireShape("multiHeadAttention", "q", q.shape, [-1, -1, -1]);
   const dim = q.shape[2] as number;
   requireHeads("multiHeadAttention", heads, dim);
@@ -158,7 +179,7 @@ function requireHeads(op: string, heads: number, dim: number): void {
   if (!Number.isInteger(heads) || heads < 1 || dim % heads !== 0) {
     throw new LejepaError(
       "bad-heads",
-      `${op}: heads should divide the width ${dim}, got ${heads}; choose one of its divisors.`,
+      `${op}: heads should divide the width ${dim}, got ${said(heads)}; choose one of its divisors.`,
     );
   }
 }
@@ -193,8 +214,18 @@ export function selfAttention(
   x: tf.Tensor,
   qkv: QkvProjection,
   heads: number,
-  { norm, output, layout = "NLD" }: SelfAttentionOptions = {},
+  options: SelfAttentionOptions = {},
 ): tf.Tensor {
+  requireTensors("selfAttention", { x });
+  requireLinear("selfAttention", "qkv", qkv);
+  requireOptions("selfAttention", options, {
+    norm: optional(someObject),
+    output: optional(someObject),
+    layout: tokenLayout,
+  });
+  const { norm, output, layout = "NLD" } = options;
+  if (norm !== undefined) requireNorm("selfAttention", "norm", norm);
+  if (output !== undefined) requireLinear("selfAttention", "output", output);
   requireShape("selfAttention", "x", x.shape, [-1, -1, -1]);
   const [first, second, dim] = x.shape as [number, number, number];
   requireShape("selfAttention", "qkv.weight", qkv.weight.shape, [dim, 3 * dim]);

@@ -1,10 +1,18 @@
+import { requireOptions } from "./check-argument.js";
+import { requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { batchShare } from "./among-processes.js";
 import { columnSums } from "./column-sums.js";
 import { compositeKernel } from "./composite-kernel.js";
 import { finished, unfinished } from "./norm-activation.js";
 import { runNormalizeColumns, runNormalizeColumnsGrad } from "./normalize-columns.js";
-import { type BatchStatistics, movedStatistics, requireRows } from "./running-statistics.js";
+import {
+  type BatchStatistics,
+  movedStatistics,
+  normOptions,
+  requireRows,
+  requireStatistics,
+} from "./running-statistics.js";
 import { lastAxis, requireShape, sizeOf } from "./shape.js";
 import { rowsOfAll, synchronisedBatchNorm } from "./synchronised-batch-norm.js";
 
@@ -129,8 +137,12 @@ export function batchNorm(
   weight: tf.Tensor,
   bias: tf.Tensor,
   running: BatchStatistics,
-  { mode, epsilon = 1e-5, momentum = 0.1, residual, activation = "none" }: BatchNormOptions,
+  options: BatchNormOptions,
 ): { y: tf.Tensor; updates: BatchStatistics } {
+  requireTensors("batchNorm", { x, weight, bias });
+  requireStatistics("batchNorm", "running", running);
+  requireOptions("batchNorm", options, normOptions);
+  const { mode, epsilon = 1e-5, momentum = 0.1, residual, activation = "none" } = options;
   const channels = lastAxis("batchNorm", "x", x.shape, 2);
   requireShape("batchNorm", "weight", weight.shape, [channels]);
   requireShape("batchNorm", "bias", bias.shape, [channels]);

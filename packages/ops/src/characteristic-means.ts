@@ -1,7 +1,12 @@
+import { requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
-import { harmonicProducts, type HarmonicProducts, type Knots } from "./harmonic-products.js";
-import { LejepaError } from "./lejepa-error.js";
+import {
+  harmonicProducts,
+  type HarmonicProducts,
+  type Knots,
+  requireKnots,
+} from "./harmonic-products.js";
 import { lastAxis, sizeOf } from "./shape.js";
 
 /** Samples of a block of rows: what is computed of a block stays in a processor's own cache. Measured at 8 x 1024 rows
@@ -23,13 +28,9 @@ export function characteristicMeans(
   step: number,
   harmonics: readonly number[],
 ): tf.Tensor {
+  requireTensors("characteristicMeans", { x });
   const samples = lastAxis("characteristicMeans", "x", x.shape);
-  if (harmonics.length === 0 || !harmonics.every((h) => Number.isInteger(h) && h > 0)) {
-    throw new LejepaError(
-      "bad-harmonics",
-      `characteristicMeans: harmonics should be positive whole numbers, at least one, got ${harmonics.join(", ") || "none"}.`,
-    );
-  }
+  requireKnots("characteristicMeans", { step, harmonics });
   const leading = x.shape.slice(0, -1);
   return tf.tidy(() => {
     const rows = tf.reshape<tf.Rank.R2>(x, [sizeOf(leading), samples]);

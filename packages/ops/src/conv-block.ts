@@ -1,3 +1,5 @@
+import { anything, requireArgument, requireOptions, someObject } from "./check-argument.js";
+import { requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { batchShare } from "./among-processes.js";
 import { batchNorm } from "./batch-norm.js";
@@ -14,7 +16,13 @@ import {
 } from "./convolution.js";
 import { NormalizeColumns } from "./normalize-columns.js";
 import type { Padding } from "./padding.js";
-import { type BatchStatistics, movedStatistics, requireRows } from "./running-statistics.js";
+import {
+  type BatchStatistics,
+  movedStatistics,
+  normOptions,
+  requireRows,
+  requireStatistics,
+} from "./running-statistics.js";
 import { requireShape, sizeOf } from "./shape.js";
 
 /** Scale, shift and running statistics of a batch normalisation, each [O]. */
@@ -59,9 +67,15 @@ export interface ConvBlockOptions {
 export function convBlock(
   x: tf.Tensor4D,
   kernel: tf.Tensor4D,
-  { weight, bias, running }: BatchNormParameters,
+  norm: BatchNormParameters,
   options: ConvBlockOptions,
 ): { y: tf.Tensor4D; updates: BatchStatistics } {
+  requireTensors("convBlock", { x, kernel });
+  requireArgument("convBlock", "norm", norm, someObject);
+  const { weight, bias, running } = norm;
+  requireTensors("convBlock", { weight, bias });
+  requireStatistics("convBlock", "running", running);
+  requireOptions("convBlock", options, { ...normOptions, stride: anything, padding: anything });
   const { mode, stride = 1, padding = 0, residual, activation = "relu" } = options;
   const { epsilon = 1e-5, momentum = 0.1 } = options;
   const outputs = kernel.shape[3];

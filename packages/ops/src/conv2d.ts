@@ -1,3 +1,5 @@
+import { anything, optional, requireOptions } from "./check-argument.js";
+import { requireTensors, someTensor } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
 import {
@@ -34,8 +36,17 @@ export interface Conv2dOptions {
 export function conv2d(
   x: tf.Tensor4D,
   weight: tf.Tensor4D,
-  { stride = 1, padding = 0, dilation = 1, groups = 1, bias }: Conv2dOptions = {},
+  options: Conv2dOptions = {},
 ): tf.Tensor4D {
+  requireTensors("conv2d", { x, weight });
+  requireOptions("conv2d", options, {
+    stride: anything,
+    padding: anything,
+    dilation: anything,
+    groups: anything,
+    bias: optional(someTensor),
+  });
+  const { stride = 1, padding = 0, dilation = 1, groups = 1, bias } = options;
   const geometry = geometryOf("conv2d", x, weight, { stride, padding, dilation, groups });
   const outputs = weight.shape[3];
 

@@ -1,5 +1,6 @@
 /** A convolution of one group and its two gradients, none of them on the tape: what the differentiable operations that
  *  convolve are made of. Geometry and layout as for `conv2d`. */
+import { said } from "./check-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { LejepaError } from "./lejepa-error.js";
 import {
@@ -33,7 +34,7 @@ export function geometryOf(
     if (!Number.isInteger(value) || value < 1) {
       throw new LejepaError(
         "bad-stride",
-        `${op}: ${name} should be a whole number of 1 or more, got ${value}.`,
+        `${op}: ${name} should be a whole number of 1 or more, got ${said(value)}.`,
       );
     }
   }
@@ -47,7 +48,7 @@ export function geometryOf(
   ) {
     throw new LejepaError(
       "bad-groups",
-      `${op}: groups should divide the ${channels} channels of x and the ${outputs} of the output, got ${groups}.`,
+      `${op}: groups should divide the ${channels} channels of x and the ${outputs} of the output, got ${said(groups)}.`,
     );
   }
   requireShape(op, "weight", weight.shape, [-1, -1, channels / groups, -1]);

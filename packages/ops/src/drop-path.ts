@@ -1,3 +1,5 @@
+import { said } from "./check-argument.js";
+import { requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
 import { LejepaError } from "./lejepa-error.js";
@@ -46,10 +48,11 @@ const runDropPath = compositeKernel({
  *  numbers. A mask of ones and zeros is passed as 1 - mask. In evaluation leave the call out.
  *  Throws LejepaError "bad-shape", and "bad-keep" unless keep is above 0 and at most 1. */
 export function dropPath(x: tf.Tensor, draws: tf.Tensor, keep: number): tf.Tensor {
-  if (!(keep > 0 && keep <= 1)) {
+  requireTensors("dropPath", { x, draws });
+  if (!(typeof keep === "number" && keep > 0 && keep <= 1)) {
     throw new LejepaError(
       "bad-keep",
-      `dropPath: keep should be above 0 and at most 1, got ${keep}; it is 1 minus the rate of dropping.`,
+      `dropPath: keep should be above 0 and at most 1, got ${said(keep)}; it is 1 minus the rate of dropping.`,
     );
   }
   if (x.shape.length === 0) {

@@ -1,3 +1,5 @@
+import { type Expected, requireArgument, someObject, wholeNumber } from "./check-argument.js";
+
 /** Knots t = harmonic * step of an empirical characteristic function. */
 export interface Knots {
   readonly step: number;
@@ -24,10 +26,33 @@ export interface HarmonicProducts {
   readonly toForm: Float32Array;
 }
 
+const knotHarmonics: Expected = {
+  text: "positive whole numbers, at least one of them",
+  accepts: (value) =>
+    Array.isArray(value) &&
+    value.length > 0 &&
+    [...(value as unknown[])].every((h) => Number.isSafeInteger(h) && (h as number) > 0),
+};
+
+const knotStep: Expected = { text: "a finite number", accepts: (value) => Number.isFinite(value) };
+
+/** Throws LejepaError "bad-harmonics" unless these are knots. */
+export function requireKnots(
+  op: string,
+  { step, harmonics }: { readonly step: number; readonly harmonics: readonly number[] },
+): void {
+  requireArgument(op, "step", step, knotStep, "bad-harmonics");
+  requireArgument(op, "harmonics", harmonics, knotHarmonics, "bad-harmonics");
+}
+
 /** The lists for the knots, with the fewest multiples; among equals the shorter fine list, which the gradient
  *  multiplies by.
  *  @param samples N */
-export function harmonicProducts({ step, harmonics }: Knots, samples: number): HarmonicProducts {
+export function harmonicProducts(knots: Knots, samples: number): HarmonicProducts {
+  requireArgument("harmonicProducts", "knots", knots, someObject);
+  requireKnots("harmonicProducts", knots);
+  requireArgument("harmonicProducts", "samples", samples, wholeNumber(1));
+  const { step, harmonics } = knots;
   const plan = planFor(harmonics);
   const stride = 2 * plan.fine + 1;
   const columns = 2 * plan.coarse + 1;

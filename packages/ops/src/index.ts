@@ -49,6 +49,25 @@ export {
   type CharacteristicMeansGradInputs,
   type CharacteristicMeansInputs,
 } from "./characteristic-means.js";
+export {
+  abortSignal,
+  anything,
+  type Expected,
+  nearestName,
+  numberFrom,
+  oneOf,
+  optional,
+  positiveNumber,
+  requireArgument,
+  requireOptions,
+  said,
+  someArray,
+  someFunction,
+  someObject,
+  someText,
+  typedArray,
+  wholeNumber,
+} from "./check-argument.js";
 export { type BatchNormParameters, convBlock, type ConvBlockOptions } from "./conv-block.js";
 export { runningComposite } from "./composite-kernel.js";
 export { conv2d, type Conv2dOptions } from "./conv2d.js";
@@ -93,6 +112,7 @@ export {
 } from "./pooling.js";
 export type { BatchStatistics } from "./running-statistics.js";
 export { badShape, type BadShape, requireShape } from "./shape.js";
+export { requireTensors } from "./tensor-argument.js";
 
 export { registerTfjsGradients } from "./tfjs-gradients.js";
 export type { WindowGeometry } from "./window-taps.js";

@@ -1,3 +1,5 @@
+import { requireArgument, someArray, someObject } from "./check-argument.js";
+import { epsilonArgument, requireOptionalTensors, requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { columnSums } from "./column-sums.js";
 import { compositeKernel } from "./composite-kernel.js";
@@ -64,6 +66,8 @@ export function layerNorm(
   bias: tf.Tensor,
   epsilon: number,
 ): tf.Tensor {
+  requireTensors("layerNorm", { x, weight, bias });
+  requireArgument("layerNorm", "epsilon", epsilon, epsilonArgument);
   const rows = rowsOf("layerNorm", x, { weight, bias });
   return tf.reshape(runLayerNorm({ x: rows, weight, bias }, { epsilon })[0]!, x.shape);
 }
@@ -99,6 +103,12 @@ export function layerNormLinear(
   norm: LayerNormParameters,
   layers: readonly LinearParameters[],
 ): tf.Tensor[] {
+  requireTensors("layerNormLinear", { x });
+  requireNorm("layerNormLinear", "norm", norm);
+  requireArgument("layerNormLinear", "layers", layers, someArray);
+  for (let i = 0; i < layers.length; i++) {
+    requireLinear("layerNormLinear", `layers[${i}]`, layers[i]!);
+  }
   const rows = rowsOf("layerNormLinear", x, { "norm.weight": norm.weight, "norm.bias": norm.bias });
   const dim = rows.shape[1] as number;
   layers.forEach(({ weight, bias }, i) => {
@@ -127,6 +137,20 @@ export function withNorm(
     weight: tf.sub(scaled, tf.mean(scaled, 0, true)),
     bias: bias === undefined ? shift : tf.add(shift, bias),
   };
+}
+
+/** Throws LejepaError "bad-argument" unless `norm` has what makes a layer norm. */
+export function requireNorm(op: string, name: string, norm: LayerNormParameters): void {
+  requireArgument(op, name, norm, someObject);
+  requireTensors(op, { [`${name}.weight`]: norm.weight, [`${name}.bias`]: norm.bias });
+  requireArgument(op, `${name}.epsilon`, norm.epsilon, epsilonArgument);
+}
+
+/** Throws LejepaError "bad-argument" unless `layer` has what makes a linear layer. */
+export function requireLinear(op: string, name: string, layer: LinearParameters): void {
+  requireArgument(op, name, layer, someObject);
+  requireTensors(op, { [`${name}.weight`]: layer.weight });
+  requireOptionalTensors(op, { [`${name}.bias`]: layer.bias });
 }
 
 /** x [.., D] as [M, D]; checks that the parameters are [D]. */

@@ -1,3 +1,4 @@
+import { requireOptionalTensors, requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { columnSums } from "./column-sums.js";
 import { compositeKernel } from "./composite-kernel.js";
@@ -38,6 +39,8 @@ const runLinear = compositeKernel({
  *  Gradients: dx = dy weight', dweight = x' dy, dbias = sum over rows of dy, each one matrix product.
  *  Throws LejepaError "bad-shape". Differs from torch.nn.Linear in the weight's layout, which is [in, out] here. */
 export function linear(x: tf.Tensor, weight: tf.Tensor, bias?: tf.Tensor): tf.Tensor {
+  requireTensors("linear", { x, weight });
+  requireOptionalTensors("linear", { bias });
   const inputs = lastAxis("linear", "x", x.shape);
   requireShape("linear", "weight", weight.shape, [inputs, -1]);
   const outputs = weight.shape[1] as number;

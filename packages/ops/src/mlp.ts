@@ -1,6 +1,14 @@
+import { requireArgument, someObject } from "./check-argument.js";
+import { requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
-import { activate, type Activation, foldedGate, gated } from "./activations.js";
-import { type LayerNormParameters, layerNormLinear, type LinearParameters } from "./layer-norm.js";
+import { activate, type Activation, foldedGate, gated, someActivation } from "./activations.js";
+import {
+  type LayerNormParameters,
+  layerNormLinear,
+  type LinearParameters,
+  requireLinear,
+  requireNorm,
+} from "./layer-norm.js";
 import { linear } from "./linear.js";
 import { badShape, requireShape } from "./shape.js";
 
@@ -19,11 +27,14 @@ export interface MlpParameters {
  *  Shapes: x [.., D] -> [.., O], the hidden layer [.., H]. Every activation but ReLU is outer h(inner u) with
  *  h(u) = u g(u) for some gate g; the two factors go into the weights, and the norm with them, so that no pass over the
  *  hidden layer multiplies by a constant. Throws LejepaError "bad-shape". */
-export function mlp(
-  x: tf.Tensor,
-  { norm, fc1, fc2 }: MlpParameters,
-  activation: Activation,
-): tf.Tensor {
+export function mlp(x: tf.Tensor, parameters: MlpParameters, activation: Activation): tf.Tensor {
+  requireTensors("mlp", { x });
+  requireArgument("mlp", "parameters", parameters, someObject);
+  const { norm, fc1, fc2 } = parameters;
+  if (norm !== undefined) requireNorm("mlp", "norm", norm);
+  requireLinear("mlp", "fc1", fc1);
+  requireLinear("mlp", "fc2", fc2);
+  requireArgument("mlp", "activation", activation, someActivation);
   if (fc1.weight.shape.length !== 2) {
     throw badShape({
       op: "mlp",

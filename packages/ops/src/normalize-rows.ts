@@ -1,3 +1,5 @@
+import { oneOf, requireOptions } from "./check-argument.js";
+import { epsilonArgument, requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
 import { requireShape } from "./shape.js";
@@ -46,6 +48,9 @@ export const runNormalizeRows = compositeKernel({
 /** x^ of x [M, D], differentiable: dx = inv (dy - mean(dy) - x^ mean(dy x^)), where `readers` says whether mean(dy) is
  *  0 anyway. Throws LejepaError "bad-shape". */
 export function normalizeRows(x: tf.Tensor, attributes: NormalizeRowsAttrs): tf.Tensor {
+  requireTensors("normalizeRows", { x });
+  const readers = oneOf(["any", "centred"]);
+  requireOptions("normalizeRows", attributes, { epsilon: epsilonArgument, readers });
   requireShape("normalizeRows", "x", x.shape, [-1, -1]);
   const [normal, inverse] = runNormalizeRows({ x }, attributes) as [tf.Tensor, tf.Tensor];
   inverse.dispose();

@@ -1,3 +1,4 @@
+import { type Expected, requireArgument, said, someObject } from "./check-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { LejepaError } from "./lejepa-error.js";
 import { badShape } from "./shape.js";
@@ -16,6 +17,11 @@ export type Padding =
       readonly right: number;
     };
 
+const somePadding: Expected = {
+  text: "a number, or an object with top, bottom, left and right",
+  accepts: (value) => typeof value === "number" || someObject.accepts(value),
+};
+
 /** Padding checked and in the form that tfjs-core takes. */
 export interface ResolvedPadding {
   readonly top: number;
@@ -33,6 +39,7 @@ export function resolvePadding(
   imageShape: readonly number[],
   window: readonly [number, number],
 ): ResolvedPadding {
+  requireArgument(op, "padding", padding, somePadding, "bad-padding");
   const { top, bottom, left, right } =
     typeof padding === "number"
       ? { top: padding, bottom: padding, left: padding, right: padding }
@@ -44,7 +51,7 @@ export function resolvePadding(
   ) {
     throw new LejepaError(
       "bad-padding",
-      `${op}: padding should be whole numbers from 0 to less than the window ${window.join("x")}, got [${sides.join(", ")}] (top, bottom, left, right).`,
+      `${op}: padding should be whole numbers from 0 to less than the window ${window.join("x")}, got [${sides.map(said).join(", ")}] (top, bottom, left, right).`,
     );
   }
   const [, height, width] = imageShape as [number, number, number];

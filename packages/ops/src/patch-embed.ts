@@ -1,3 +1,5 @@
+import { requireArgument } from "./check-argument.js";
+import { requireOptionalTensors, requireTensors, tokenLayout } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import type { TokenLayout } from "./attention.js";
 import { linear } from "./linear.js";
@@ -14,6 +16,9 @@ export function patchEmbed(
   bias?: tf.Tensor,
   layout: TokenLayout = "NLD",
 ): tf.Tensor3D {
+  requireTensors("patchEmbed", { images, weight });
+  requireOptionalTensors("patchEmbed", { bias });
+  requireArgument("patchEmbed", "layout", layout, tokenLayout);
   if (images.shape.length !== 4) {
     throw badShape({
       op: "patchEmbed",

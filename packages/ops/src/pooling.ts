@@ -1,3 +1,5 @@
+import { anything, optional, requireOptions, wholeNumber } from "./check-argument.js";
+import { requireTensors } from "./tensor-argument.js";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeKernel } from "./composite-kernel.js";
 import { type Padding, resolvePadding, withinReach } from "./padding.js";
@@ -37,6 +39,7 @@ const runGlobalAveragePool = compositeKernel<GlobalAveragePoolInputs, "y", Globa
 /** Mean over all axes between the first and the last: image maps [N, H, W, C] or tokens [N, L, C] -> [N, C].
  *  Gradient: dy / (H W) at every position, in one pass. Throws LejepaError "bad-shape" below rank 3. */
 export function globalAveragePool(x: tf.Tensor): tf.Tensor2D {
+  requireTensors("globalAveragePool", { x });
   if (x.shape.length < 3) {
     throw badShape({
       op: "globalAveragePool",
@@ -66,10 +69,14 @@ export interface MaxPoolOptions {
  *  Shapes: x [N, H, W, C] -> [N, H', W', C], H' = floor((H + top + bottom - window) / stride) + 1.
  *  As torch.nn.MaxPool2d (no ceil mode). Throws LejepaError "bad-shape", and "bad-padding" on a padding that
  *  reaches the window's size. */
-export function maxPool2d(
-  x: tf.Tensor4D,
-  { window, stride = window, padding = 0 }: MaxPoolOptions,
-): tf.Tensor4D {
+export function maxPool2d(x: tf.Tensor4D, options: MaxPoolOptions): tf.Tensor4D {
+  requireTensors("maxPool2d", { x });
+  requireOptions("maxPool2d", options, {
+    window: wholeNumber(1),
+    stride: optional(wholeNumber(1)),
+    padding: anything,
+  });
+  const { window, stride = window, padding = 0 } = options;
   if (x.shape.length !== 4) {
     throw badShape({ op: "maxPool2d", argument: "x", expected: "[N, H, W, C]", got: x.shape });
   }

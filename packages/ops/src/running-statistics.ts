@@ -1,5 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { type Expected, oneOf, optional, requireArgument, someObject } from "./check-argument.js";
 import { LejepaError } from "./lejepa-error.js";
+import { epsilonArgument, requireTensors, someTensor } from "./tensor-argument.js";
 
 /** The running statistics of one batch normalisation, each [C]. */
 export interface BatchStatistics {
@@ -7,6 +9,29 @@ export interface BatchStatistics {
   readonly mean: tf.Tensor;
   /** Running variance of each channel. */
   readonly variance: tf.Tensor;
+}
+
+/** The options that all batch normalisations have. */
+export const normOptions: Readonly<
+  Record<"mode" | "epsilon" | "momentum" | "residual" | "activation", Expected>
+> = {
+  mode: oneOf(["train", "eval"]),
+  epsilon: optional(epsilonArgument),
+  momentum: optional({
+    text: "a number from 0 to 1",
+    accepts: (value) => typeof value === "number" && value >= 0 && value <= 1,
+  }),
+  residual: optional(someTensor),
+  activation: optional(oneOf(["none", "relu"])),
+};
+
+/** Throws LejepaError "bad-argument" unless these are running statistics. */
+export function requireStatistics(op: string, name: string, running: BatchStatistics): void {
+  requireArgument(op, name, running, someObject);
+  requireTensors(op, {
+    [`${name}.mean`]: running.mean,
+    [`${name}.variance`]: running.variance,
+  });
 }
 
 /** Throws "too-few-rows" when M = `count` is below 2, where the unbiased variance has no value. */

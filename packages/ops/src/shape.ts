@@ -1,3 +1,4 @@
+import { requireArgument, said, someArray, someObject, someText } from "./check-argument.js";
 import { LejepaError } from "./lejepa-error.js";
 
 /** What `badShape` says. */
@@ -16,11 +17,13 @@ export interface BadShape {
 
 /** The error for a tensor of the wrong shape: code "bad-shape", message
  *  `layerNorm: weight should have shape [64], got [32].` and the fix, if any. */
-export function badShape({ op, argument, expected, got, fix }: BadShape): LejepaError<"bad-shape"> {
+export function badShape(what: BadShape): LejepaError<"bad-shape"> {
+  requireArgument("badShape", "what", what, someObject);
+  const { op, argument, expected, got, fix } = what;
   const advice = fix === undefined ? "" : ` ${fix}`;
   return new LejepaError(
     "bad-shape",
-    `${op}: ${argument} should have shape ${expected}, got [${got.join(", ")}].${advice}`,
+    `${op}: ${argument} should have shape ${expected}, got ${Array.isArray(got) ? `[${got.map(said).join(", ")}]` : said(got)}.${advice}`,
   );
 }
 
@@ -31,9 +34,13 @@ export function requireShape(
   got: readonly number[],
   expected: readonly number[],
 ): void {
+  requireArgument("requireShape", "op", op, someText);
+  requireArgument("requireShape", "argument", argument, someText);
+  requireArgument(op, `the shape of ${argument}`, got, someArray);
+  requireArgument(op, `the expected shape of ${argument}`, expected, someArray);
   if (
     got.length !== expected.length ||
-    expected.some((length, axis) => length !== -1 && length !== got[axis])
+    [...expected].some((length, axis) => length !== -1 && length !== got[axis])
   ) {
     const rule = expected.map((length) => (length === -1 ? "*" : length)).join(", ");
     throw badShape({ op, argument, expected: `[${rule}]`, got });

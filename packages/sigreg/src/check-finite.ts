@@ -44,8 +44,8 @@ export function checkFinite<T>(k: TensorAdapter<T>, where: string, term: Checked
 }
 
 /** Reads the option `check`. */
-export function checksFinite(where: string, check: "finite" | "none" | undefined): boolean {
-  checkChoice(where, "check", check ?? "none", ["finite", "none"]);
+export function checksFinite(where: string, check: "finite" | "none" = "none"): boolean {
+  checkChoice(where, "check", check, ["finite", "none"]);
   return check === "finite";
 }
 

@@ -39,14 +39,20 @@ export function directions(
   options: DirectionsOptions = {},
 ): Float32Array {
   const positive = "an integer of 1 or more";
-  checkNumber("directions", "dim", dim, Number.isInteger(dim) && dim >= 1, positive);
-  checkNumber("directions", "slices", slices, Number.isInteger(slices) && slices >= 1, positive);
-  checkNumber("directions", "seed", seed, Number.isSafeInteger(seed), "an integer");
+  checkNumber("directions", "dim", dim, () => Number.isInteger(dim) && dim >= 1, positive);
+  checkNumber(
+    "directions",
+    "slices",
+    slices,
+    () => Number.isInteger(slices) && slices >= 1,
+    positive,
+  );
+  checkNumber("directions", "seed", seed, () => Number.isSafeInteger(seed), "an integer");
   checkNumber(
     "directions",
     "step",
     step,
-    Number.isSafeInteger(step) && step >= 0,
+    () => Number.isSafeInteger(step) && step >= 0,
     "an integer of 0 or more",
   );
   checkNames("directions", options, ["sampler", "resample"]);
@@ -74,7 +80,7 @@ export function directions(
 /** The draw that a step uses, counted from 0. */
 function lastDraw(step: number, resample: NonNullable<DirectionsOptions["resample"]>): number {
   if (typeof resample === "number") {
-    const allowed = Number.isSafeInteger(resample) && resample >= 1;
+    const allowed = () => Number.isSafeInteger(resample) && resample >= 1;
     checkNumber("directions", "resample", resample, allowed, "an integer of 1 or more");
     return Math.floor(step / resample);
   }

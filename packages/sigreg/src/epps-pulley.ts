@@ -75,12 +75,18 @@ export function quadratureOf(options: EppsPulleyOptions): Quadrature | undefined
     "eppsPulley",
     "points",
     points,
-    Number.isInteger(points) && points >= 2,
+    () => Number.isInteger(points) && points >= 2,
     "an integer of 2 or more",
   );
   if (integration === "gauss-hermite") {
     without(options, ["rule", "tMax"], `integration "gauss-hermite" is over the whole line`);
-    checkNumber("eppsPulley", "points", points, points <= 256, 'at most 256 with "gauss-hermite"');
+    checkNumber(
+      "eppsPulley",
+      "points",
+      points,
+      () => points <= 256,
+      'at most 256 with "gauss-hermite"',
+    );
     return gaussHermiteQuadrature(points);
   }
   if (integration === "simpson" && points % 2 === 0)
@@ -89,7 +95,13 @@ export function quadratureOf(options: EppsPulleyOptions): Quadrature | undefined
       `eppsPulley: integration "simpson" joins intervals in pairs and needs an odd number of points, got ${points}. Use ${points - 1} or ${points + 1}, or "trapezoid".`,
     );
   const { tMax = rule === "half-range" ? 3 : 5 } = options;
-  checkNumber("eppsPulley", "tMax", tMax, tMax > 0 && tMax < Infinity, "a finite number above 0");
+  checkNumber(
+    "eppsPulley",
+    "tMax",
+    tMax,
+    () => tMax > 0 && tMax < Infinity,
+    "a finite number above 0",
+  );
   const quadrature = rule === "half-range" ? halfRangeQuadrature : fullRangeQuadrature;
   return quadrature(integration, tMax, points);
 }

@@ -2,7 +2,7 @@ import type { TensorAdapter } from "@lejepa/tensor";
 import { meanOverProcesses } from "./all-processes.js";
 import { checkFinite, checksFinite } from "./check-finite.js";
 import { eppsPulley, eppsPulleyOptionNames, type EppsPulleyOptions } from "./epps-pulley.js";
-import { checkChoice, checkNames, checkNumber, refuse, show } from "./refuse.js";
+import { checkAdapter, checkChoice, checkNames, checkNumber, refuse, show } from "./refuse.js";
 import { sigreg, type SigregOptions } from "./sigreg.js";
 
 /** Options of `lejepaLoss`: the trade-off, and those of the Epps-Pulley test. */
@@ -63,6 +63,7 @@ export function lejepaLoss<T>(
   directions: T,
   options: LejepaLossOptions = {},
 ): LejepaLoss<T> {
+  checkAdapter("lejepaLoss", adapter);
   checkNames("lejepaLoss", options, [
     "lambda",
     "combine",
@@ -141,10 +142,10 @@ export function readLossOptions(
   checkChoice(where, "combine", combine, ["convex", "additive"]);
   checkChoice(where, "sigreg", grouping, ["per-view", "pooled"]);
   checkChoice(where, "target", target, ["all", "global"]);
-  const [isAllowed, expected] =
+  const [isAllowed, expected]: [() => boolean, string] =
     combine === "convex"
-      ? [lambda >= 0 && lambda <= 1, 'a number in [0, 1] when combine is "convex"']
-      : [lambda >= 0 && lambda < Infinity, "a finite number of 0 or more"];
+      ? [() => lambda >= 0 && lambda <= 1, 'a number in [0, 1] when combine is "convex"']
+      : [() => lambda >= 0 && lambda < Infinity, "a finite number of 0 or more"];
   checkNumber(where, "lambda", lambda, isAllowed, expected);
   return { lambda, combine, grouping, target, globalViews, testOptions };
 }
@@ -166,6 +167,6 @@ export function targetViews(
   const count = globalViews ?? NaN;
   const isCount = Number.isInteger(count) && count >= 1 && count <= views;
   const expected = `an integer in 1..${views}, the number of views, when target is "global"`;
-  checkNumber(where, "globalViews", globalViews, isCount, expected);
+  checkNumber(where, "globalViews", globalViews, () => isCount, expected);
   return count;
 }

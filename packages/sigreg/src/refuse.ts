@@ -1,4 +1,5 @@
-import { LejepaError } from "@lejepa/tensor/error";
+import type { TensorAdapter } from "@lejepa/tensor";
+import { LejepaError, said } from "@lejepa/tensor/error";
 
 /** What can go wrong in a call of this package.
  *  - `shape-mismatch`: a tensor has the wrong rank, or sizes that must agree do not.
@@ -20,10 +21,10 @@ export function show(shape: readonly number[]): string {
 
 /** Checks an options object and the names in it: a misspelt option would otherwise be ignored. */
 export function checkNames(where: string, options: object, known: readonly string[]): void {
-  if (typeof options !== "object" || (options as object | null) === null)
+  if (typeof options !== "object" || (options as object | null) === null || Array.isArray(options))
     refuse(
       "invalid-option",
-      `${where}: got ${JSON.stringify(options)} instead of an object with any of ${known.join(", ")}.`,
+      `${where}: got ${said(options)} instead of an object with any of ${known.join(", ")}.`,
     );
   for (const name of Object.keys(options))
     if (!known.includes(name))
@@ -43,18 +44,30 @@ export function checkChoice(
   if (!choices.includes(value as string))
     refuse(
       "invalid-option",
-      `${where}: ${name} should be ${choices.map((c) => `"${c}"`).join(" or ")}, got ${JSON.stringify(value)}.`,
+      `${where}: ${name} should be ${choices.map((c) => `"${c}"`).join(" or ")}, got ${said(value)}.`,
     );
 }
 
-/** Checks a number; NaN fails every condition. */
+/** Checks a number; NaN fails every condition.
+ *  @param allowed Asked of numbers only: comparing values of other kinds may throw. */
 export function checkNumber(
   where: string,
   name: string,
   value: unknown,
-  allowed: boolean,
+  allowed: () => boolean,
   expected: string,
 ): void {
-  if (typeof value !== "number" || !allowed)
-    refuse("invalid-option", `${where}: ${name} should be ${expected}, got ${String(value)}.`);
+  if (typeof value !== "number" || !allowed())
+    refuse("invalid-option", `${where}: ${name} should be ${expected}, got ${said(value)}.`);
+}
+
+/** Checks that the first argument is an adapter, which a call without one leaves out. */
+export function checkAdapter<T>(where: string, adapter: TensorAdapter<T>): void {
+  const { shape, capabilities } = ((adapter) ??
+    {}) as Partial<TensorAdapter<T>>;
+  if (typeof shape !== "function" || !Array.isArray(capabilities))
+    refuse(
+      "invalid-option",
+      `${where}: the first argument should be an adapter such as tfjsAdapter(), got ${said(adapter)}.`,
+    );
 }

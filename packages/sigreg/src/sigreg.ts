@@ -1,7 +1,8 @@
 import type { TensorAdapter } from "@lejepa/tensor";
 import { checkFinite, checksFinite } from "./check-finite.js";
 import { eppsPulley } from "./epps-pulley.js";
-import { checkChoice, checkNames, checkNumber, refuse, show } from "./refuse.js";
+import { said } from "@lejepa/tensor/error";
+import { checkAdapter, checkChoice, checkNames, checkNumber, refuse, show } from "./refuse.js";
 import { inChunks, type PerSlice } from "./slice-chunks.js";
 import type { UnivariateTest } from "./univariate-test.js";
 
@@ -46,18 +47,19 @@ export function sigreg<T>(
   directions: T,
   options: SigregOptions = {},
 ): T {
+  checkAdapter("sigreg", adapter);
   checkNames("sigreg", options, ["test", "reduction", "clip", "chunk", "check"]);
   const { test = eppsPulley(), reduction = "mean", clip, chunk } = options;
   if (typeof (test as Partial<UnivariateTest> | null)?.overLastAxis !== "function")
     refuse(
       "invalid-option",
-      `sigreg: test should be a univariate test such as eppsPulley() or watson(), got ${typeof test === "function" ? "another function. Call the function that makes the test" : String(test)}.`,
+      `sigreg: test should be a univariate test such as eppsPulley() or watson(), got ${typeof test === "function" ? "another function. Call the function that makes the test" : said(test)}.`,
     );
   checkChoice("sigreg", "reduction", reduction, ["mean", "sum", "none"]);
   if (clip !== undefined)
-    checkNumber("sigreg", "clip", clip, Number.isFinite(clip), "a finite number");
+    checkNumber("sigreg", "clip", clip, () => Number.isFinite(clip), "a finite number");
   if (chunk !== undefined) {
-    const allowed = Number.isInteger(chunk) && chunk >= 1;
+    const allowed = () => Number.isInteger(chunk) && chunk >= 1;
     checkNumber("sigreg", "chunk", chunk, allowed, "an integer of 1 or more");
   }
   const isChecked = checksFinite("sigreg", options.check);

@@ -1,5 +1,5 @@
 import type { TensorAdapter } from "@lejepa/tensor";
-import { refuse, show } from "./refuse.js";
+import { checkAdapter, refuse, show } from "./refuse.js";
 
 /** A statistic that says how far samples are from the standard normal distribution N(0, 1). */
 export interface UnivariateTest {
@@ -19,6 +19,7 @@ export function univariateTest(
   statistic: <T>(adapter: TensorAdapter<T>, rows: T) => T,
 ): UnivariateTest {
   function overLastAxis<T>(k: TensorAdapter<T>, x: T): T {
+    checkAdapter(name, k);
     const shape = k.shape(x);
     const samples = shape.at(-1);
     if (samples === undefined || samples === 0)
@@ -31,6 +32,7 @@ export function univariateTest(
     return k.reshape(statistic(k, k.reshape(x, [rows, samples])), leading);
   }
   function perColumn<T>(k: TensorAdapter<T>, x: T): T {
+    checkAdapter(name, k);
     const shape = k.shape(x);
     const samples = shape.length === 1 ? shape[0] : shape.at(-2);
     if (samples === undefined || samples === 0)

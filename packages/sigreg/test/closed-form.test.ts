@@ -347,6 +347,60 @@ describe.each(ways)("calls, $name", ({ make, plain }) => {
   });
 });
 
+describe("directions are [D, M] of unit columns", () => {
+  const z = Float32Array.from(normal("directions", 2 * 16 * 4));
+  const shape = [2, 16, 4];
+  const refused = expect.objectContaining({ name: "LejepaError", code: "shape-mismatch" }) as Error;
+  const both = (a: FloatArray) => [
+    () => lejepaValueAndGrad(z, shape, a),
+    () => sigregValueAndGrad(z, shape, a),
+  ];
+  const samplers = ["gaussian", "orthogonal", "sobol"] as const;
+
+  test.each(samplers)("those of another dimension never fit: %s", (sampler) => {
+    for (const dim of [1, 2, 3, 5, 8, 16, 64])
+      for (const slices of [4, 8, 32])
+        for (const call of both(directions(dim, slices, 0, 0, { sampler })))
+          expect(call).toThrow(refused);
+  });
+
+  test.each(samplers)("those of this one fit: %s", (sampler) => {
+    for (const slices of [1, 3, 64])
+      for (const make of [(x: Float32Array) => x, (x: Float32Array) => Float64Array.from(x)])
+        for (const call of both(make(directions(4, slices, 0, 0, { sampler }))))
+          expect(call).not.toThrow();
+  });
+
+  const basis = (scale: (m: number) => number) =>
+    Float32Array.from({ length: 16 }, (_, at) => (at % 5 === 0 ? scale(at / 5) : 0));
+  test("one's own are taken as they are, if of length 1 to a thousandth", () => {
+    for (const call of both(basis((m) => (m % 2 === 0 ? 1.0005 : -0.9995))))
+      expect(call).not.toThrow();
+    for (const length of [0, 0.99, 1.01, 2, NaN, Infinity])
+      for (const call of both(basis((m) => (m === 2 ? length : 1)))) expect(call).toThrow(refused);
+  });
+
+  test("laid out as [M, D] they are refused, with the column and its length", () => {
+    const [M, D] = [6, 4];
+    const a = directions(D, M, 1);
+    const transposed = Float32Array.from(a, (_, at) => a[(at % D) * M + Math.floor(at / D)]!);
+    for (const call of both(transposed)) expect(call).toThrow(/column \d of the 6 .* has length/);
+  });
+
+  test("a gradient that shares memory with the embeddings is refused", () => {
+    const memory = new Float32Array(2 * z.length);
+    memory.set(z);
+    const own = memory.subarray(0, z.length);
+    const a = directions(4, 8, 0);
+    for (const start of [0, 1, z.length - 1]) {
+      const grad = memory.subarray(start, start + z.length);
+      expect(() => sigregValueAndGrad(own, shape, a, {}, { grad })).toThrow(refused);
+    }
+    const grad = memory.subarray(z.length);
+    expect(sigregValueAndGrad(own, shape, a, {}, { grad }).grad).toBe(grad);
+  });
+});
+
 describe("bad input is refused", () => {
   const [z, a] = [new Float32Array(24), new Float32Array(8)];
   const refused = (code: string) => expect.objectContaining({ name: "LejepaError", code }) as Error;

@@ -27,7 +27,9 @@ export class LejepaError<Code extends string = TensorErrorCode> extends Error {
 export function unsupported(adapter: string, capability: string): never {
   throw new LejepaError(
     "unsupported",
-    `${capability}: the ${adapter} adapter has no such capability. ` +
+    `${String(capability)}: the ${String(adapter)} adapter has no such capability. ` +
       `Look in adapter.capabilities before calling it, or use another adapter.`,
   );
 }
+
+export { said } from "./said.js";

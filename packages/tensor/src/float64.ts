@@ -1,6 +1,7 @@
 /** @packageDocumentation
  *  The contract over plain Float64Arrays: the small reference to read, and to check other adapters against.
  *  It is written for clarity; a few thousand entries are fine, a training run is not. */
+import { checkedAdapter } from "./checked-adapter.js";
 import type { Capability, Shape, TensorAdapter } from "./contract.js";
 import { unsupported } from "./error.js";
 import {
@@ -379,7 +380,7 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
     "customGradient",
     "sort",
   ];
-  return {
+  const adapter: TensorAdapter<Float64Tensor> = {
     contractVersion: 1,
     name,
     precision: "float64",
@@ -450,6 +451,13 @@ export function float64Adapter(): TensorAdapter<Float64Tensor> {
     allReduceMean: () => unsupported(name, "allReduceMean"),
     characteristicMeans: () => unsupported(name, "characteristicMeans"),
   };
+  return checkedAdapter(adapter, isFloat64Tensor);
+}
+
+function isFloat64Tensor(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { shape, data } = value as Partial<Float64Tensor>;
+  return Array.isArray(shape) && data instanceof Float64Array;
 }
 
 function fill(shape: Shape, value: number): Float64Tensor {

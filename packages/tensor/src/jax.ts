@@ -2,6 +2,7 @@
  *  The contract over `@jax-js/jax`, on whichever device is its default. No function reads a value, so calls may be made
  *  inside jax-js's own `grad`, `vmap` and `jit`; gradients are those of jax-js. */
 import { lax, numpy as np, valueAndGrad as jaxValueAndGrad } from "@jax-js/jax";
+import { checkedAdapter } from "./checked-adapter.js";
 import type { GradientRule, ReducedAxes, TensorAdapter } from "./contract.js";
 import { unsupported } from "./error.js";
 import {
@@ -129,7 +130,7 @@ export function jaxAdapter(): TensorAdapter<np.Array> {
     return made(value.add(change));
   };
 
-  return {
+  const adapter: TensorAdapter<np.Array> = {
     contractVersion: 1,
     name,
     precision: "float32",
@@ -254,6 +255,13 @@ export function jaxAdapter(): TensorAdapter<np.Array> {
     allReduceMean: () => unsupported(name, "allReduceMean"),
     characteristicMeans: () => unsupported(name, "characteristicMeans"),
   };
+  return checkedAdapter(adapter, isJaxArray);
+}
+
+/** Whether a value is an array of jax-js, or what stands for one while a function is traced. */
+function isJaxArray(value: unknown): boolean {
+  // Asked by name: reading `ref` takes a reference.
+  return typeof value === "object" && value !== null && "ref" in value && "dtype" in value;
 }
 
 /** The caller's own copy. jax-js names Float16Array in the type of its data, which older TypeScript does not know. */

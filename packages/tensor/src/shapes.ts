@@ -1,8 +1,9 @@
 /** @packageDocumentation
  *  For adapter authors: the shape rules of the contract, shared by the adapters so that each refuses the same calls.
- *  Every function returns the shape or axes to use, or throws. */
+ *  Every function returns the shape or axes to use, or throws: `shape-mismatch` for what does not fit, `invalid-argument`
+ *  for what is no shape, axis or count at all. */
 import type { Shape } from "./contract.js";
-import { LejepaError } from "./error.js";
+import { LejepaError, said } from "./error.js";
 
 /** Throws `shape-mismatch` with a message that starts with the operation's name. */
 function mismatch(operation: string, message: string): never {
@@ -14,19 +15,53 @@ function show(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
+/** Throws `invalid-argument` unless the value is an array of numbers. */
+function requireNumbers(operation: string, name: string, value: Shape): void {
+  let isNumbers = Array.isArray(value);
+  for (let at = 0; isNumbers && at < value.length; at++) isNumbers = typeof value[at] === "number";
+  if (!isNumbers)
+    throw new LejepaError(
+      "invalid-argument",
+      `${operation}: ${name} should be an array of numbers, got ${said(value)}.`,
+    );
+}
+
+/** The same for an array of shapes. */
+function requireShapes(operation: string, name: string, value: readonly Shape[]): void {
+  if (!Array.isArray(value))
+    throw new LejepaError(
+      "invalid-argument",
+      `${operation}: ${name} should be an array of shapes, got ${said(value)}.`,
+    );
+  for (let at = 0; at < value.length; at++)
+    requireNumbers(operation, `${name}[${at}]`, (value as readonly Shape[])[at]!);
+}
+
+/** Throws `invalid-argument` unless the value is an integer of 0 or more. */
+function requireCount(operation: string, name: string, value: number): void {
+  if (!(Number.isSafeInteger(value) && value >= 0))
+    throw new LejepaError(
+      "invalid-argument",
+      `${operation}: ${name} should be an integer of 0 or more, got ${said(value)}.`,
+    );
+}
+
 /** Number of entries of a shape; 1 for a scalar. */
 export function sizeOf(shape: Shape): number {
+  requireNumbers("sizeOf", "shape", shape);
   return shape.reduce((product, size) => product * size, 1);
 }
 
 /** Checks that a shape is one. */
 export function checkShape(operation: string, shape: Shape): void {
+  requireNumbers(operation, "shape", shape);
   if (!shape.every((size) => Number.isInteger(size) && size >= 0))
     mismatch(operation, `a shape is made of non-negative integers, got ${show(shape)}.`);
 }
 
 /** Checks that `count` values fill `shape`. */
 export function checkCount(operation: string, count: number, shape: Shape): void {
+  requireCount(operation, "count", count);
   checkShape(operation, shape);
   if (sizeOf(shape) !== count)
     mismatch(
@@ -37,7 +72,8 @@ export function checkCount(operation: string, count: number, shape: Shape): void
 
 /** The common shape of operands, aligned at the last axis; size 1 stretches. */
 export function broadcastShape(operation: string, ...shapes: Shape[]): number[] {
-  const rank = Math.max(...shapes.map((shape) => shape.length));
+  requireShapes(operation, "shapes", shapes);
+  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, i) => {
     const sizes = shapes.map((shape) => shape[i - rank + shape.length] ?? 1);
     const size = sizes.find((s) => s !== 1) ?? 1;
@@ -52,10 +88,11 @@ export function broadcastShape(operation: string, ...shapes: Shape[]): number[] 
 
 /** An axis counted from the start. */
 export function resolveAxis(operation: string, axis: number, rank: number): number {
+  requireCount(operation, "rank", rank);
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
     mismatch(
       operation,
-      `axis ${axis} is outside a tensor of rank ${rank}. Use an axis from ${-rank} to ${rank - 1}.`,
+      `axis ${said(axis)} is outside a tensor of rank ${rank}. Use an axis from ${-rank} to ${rank - 1}.`,
     );
   return axis < 0 ? axis + rank : axis;
 }
@@ -66,7 +103,9 @@ export function resolveAxes(
   axes: readonly number[] | undefined,
   rank: number,
 ): number[] {
+  requireCount(operation, "rank", rank);
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
+  requireNumbers(operation, "axes", axes);
   const resolved = axes.map((axis) => resolveAxis(operation, axis, rank)).sort((a, b) => a - b);
   if (new Set(resolved).size !== resolved.length)
     mismatch(operation, `axes ${show(axes)} name an axis twice.`);
@@ -75,6 +114,8 @@ export function resolveAxes(
 
 /** Checks that the axes of `max` and `min` have entries. */
 export function checkNotEmpty(operation: string, shape: Shape, axes: readonly number[]): void {
+  requireNumbers(operation, "shape", shape);
+  requireNumbers(operation, "axes", axes);
   if (axes.some((axis) => shape[axis] === 0))
     mismatch(operation, `shape ${show(shape)} has no entries along axes ${show(axes)}.`);
 }
@@ -85,6 +126,13 @@ export function reducedShape(
   axes: readonly number[],
   dims: "keep" | "drop",
 ): number[] {
+  requireNumbers("reducedShape", "shape", shape);
+  requireNumbers("reducedShape", "axes", axes);
+  if (dims !== "keep" && dims !== "drop")
+    throw new LejepaError(
+      "invalid-argument",
+      `reducedShape: dims should be "keep" or "drop", got ${said(dims)}.`,
+    );
   const kept = shape.map((size, i) => (axes.includes(i) ? 1 : size));
   return dims === "keep" ? kept : kept.filter((_, i) => !axes.includes(i));
 }
@@ -96,6 +144,14 @@ export function matMulSizes(
   transposeA: boolean,
   transposeB: boolean,
 ): { batch: number[]; rows: number; inner: number; columns: number } {
+  requireNumbers("matMul", "a", a);
+  requireNumbers("matMul", "b", b);
+  for (const [name, value] of Object.entries({ transposeA, transposeB }))
+    if (typeof value !== "boolean")
+      throw new LejepaError(
+        "invalid-argument",
+        `matMul: ${name} should be true or false, got ${said(value)}.`,
+      );
   if (a.length < 2 || b.length < 2)
     mismatch(
       "matMul",
@@ -122,6 +178,8 @@ export function resolvePermutation(
   permutation: readonly number[] | undefined,
   rank: number,
 ): number[] {
+  requireCount("transpose", "rank", rank);
+  if (permutation !== undefined) requireNumbers("transpose", "permutation", permutation);
   const given = permutation ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
   const resolved = given.map((axis) => resolveAxis("transpose", axis, rank));
   if (resolved.length !== rank || new Set(resolved).size !== rank)
@@ -131,6 +189,9 @@ export function resolvePermutation(
 
 /** Checks a block of `slice`. */
 export function checkSlice(shape: Shape, begin: readonly number[], size: readonly number[]): void {
+  requireNumbers("slice", "shape", shape);
+  requireNumbers("slice", "begin", begin);
+  requireNumbers("slice", "size", size);
   const fits =
     begin.length === shape.length &&
     size.length === shape.length &&
@@ -156,6 +217,7 @@ export function concatShape(
   shapes: readonly Shape[],
   axis: number,
 ): { axis: number; shape: number[] } {
+  requireShapes("concat", "shapes", shapes);
   const [first] = shapes;
   if (first === undefined)
     throw new LejepaError("invalid-argument", "concat: needs at least one tensor, got none.");
@@ -169,16 +231,24 @@ export function concatShape(
 
 /** Checks the indices of `gather` against the size of the axis. */
 export function checkIndices(indices: ArrayLike<number>, size: number): void {
+  requireCount("gather", "size", size);
+  if (!Array.isArray(indices) && !(ArrayBuffer.isView(indices) && !(indices instanceof DataView)))
+    throw new LejepaError(
+      "invalid-argument",
+      `gather: indices should be an array of integers, got ${said(indices)}.`,
+    );
   for (const index of Array.from(indices))
     if (!Number.isInteger(index) || index < 0 || index >= size)
       throw new LejepaError(
         "invalid-argument",
-        `gather: index ${index} is outside an axis of size ${size}. Use integers from 0 to ${size - 1}.`,
+        `gather: index ${said(index)} is outside an axis of size ${size}. Use integers from 0 to ${size - 1}.`,
       );
 }
 
 /** Checks the operands of `characteristicMeans`. */
 export function checkHarmonics(shape: Shape, harmonics: readonly number[]): void {
+  requireNumbers("characteristicMeans", "shape", shape);
+  requireNumbers("characteristicMeans", "harmonics", harmonics);
   if ((shape.at(-1) ?? 0) === 0)
     mismatch(
       "characteristicMeans",
@@ -193,6 +263,7 @@ export function checkHarmonics(shape: Shape, harmonics: readonly number[]): void
 
 /** Checks that a function to be differentiated returned a scalar. */
 export function checkScalar(shape: Shape): void {
+  requireNumbers("valueAndGrad", "the shape of its value", shape);
   if (shape.length !== 0)
     mismatch(
       "valueAndGrad",
@@ -202,6 +273,8 @@ export function checkScalar(shape: Shape): void {
 
 /** Checks that a `GradientRule` returned one gradient for each input, of its shape. */
 export function checkGradients(gradients: readonly Shape[], inputs: readonly Shape[]): void {
+  requireShapes("customGradient", "gradients", gradients);
+  requireShapes("customGradient", "inputs", inputs);
   if (
     gradients.length !== inputs.length ||
     gradients.some((shape, i) => show(shape) !== show(inputs[i] ?? []))

@@ -2,8 +2,9 @@
  *  The contract over `@tensorflow/tfjs-core`, for any backend. No function reads a value, so a step written with it can be
  *  recorded symbolically; gradients are those of tfjs. */
 import * as tf from "@tensorflow/tfjs-core";
+import { checkedAdapter } from "./checked-adapter.js";
 import type { GradientRule, TensorAdapter } from "./contract.js";
-import { unsupported } from "./error.js";
+import { LejepaError, said, unsupported } from "./error.js";
 import {
   broadcastShape,
   checkCount,
@@ -49,12 +50,12 @@ export interface TfjsAdapterOptions {
  *  characteristicMeans and allReduceMean where it is given them.
  *
  *  @param options What tfjs-core does not bring.
+ *  @throws LejepaError `invalid-argument` for options of another kind; every method likewise for what is no tensor.
  *  @returns A new adapter; it holds no state. */
-export function tfjsAdapter({
-  characteristicMeans,
-  processes,
-}: TfjsAdapterOptions = {}): TensorAdapter<tf.Tensor> {
+export function tfjsAdapter(options: TfjsAdapterOptions = {}): TensorAdapter<tf.Tensor> {
   const name = "tfjs";
+  checkOptions(options);
+  const { characteristicMeans, processes } = options;
   registerMissingGradients();
 
   const binary =
@@ -109,7 +110,7 @@ export function tfjsAdapter({
       return over.length === 0 ? x.clone() : f(x, over, dims === "keep");
     };
 
-  return {
+  const adapter: TensorAdapter<tf.Tensor> = {
     contractVersion: 1,
     name,
     precision: "float32",
@@ -323,6 +324,33 @@ export function tfjsAdapter({
       return characteristicMeans(x, step, harmonics);
     },
   };
+  return checkedAdapter(adapter, (value) => value instanceof tf.Tensor);
+}
+
+/** Refuses options that the compiler would have refused. */
+function checkOptions(options: TfjsAdapterOptions): void {
+  const refuse = (name: string, expected: string, value: unknown): never => {
+    throw new LejepaError(
+      "invalid-argument",
+      `tfjsAdapter: ${name} should be ${expected}, got ${said(value)}.`,
+    );
+  };
+  if (typeof options !== "object" || (options as object | null) === null || Array.isArray(options))
+    refuse("options", "an object with characteristicMeans or processes", options);
+  const unknown = Object.keys(options).find(
+    (name) => !["characteristicMeans", "processes"].includes(name),
+  );
+  if (unknown !== undefined)
+    refuse("options", "characteristicMeans and processes, and no others", unknown);
+  const { characteristicMeans, processes } = options;
+  if (characteristicMeans !== undefined && typeof characteristicMeans !== "function")
+    refuse("characteristicMeans", "a function", characteristicMeans);
+  if (processes === undefined) return;
+  const { count, allReduceMean } = (processes) ?? {};
+  if (!(Number.isSafeInteger(count) && count >= 1))
+    refuse("processes.count", "an integer of 1 or more", count);
+  if (typeof allReduceMean !== "function")
+    refuse("processes.allReduceMean", "a function", allReduceMean);
 }
 
 function customGradient(rule: GradientRule<tf.Tensor>, inputs: readonly tf.Tensor[]): tf.Tensor {

@@ -8,7 +8,7 @@ import type { StepMetrics } from "./metrics-log.js";
 /** Points in the plane with their classes. */
 export interface Scatter {
   /** Row-major, N x 2. */
-  readonly points: Float32Array;
+  readonly points: ArrayLike<number>;
   /** Class of each point. */
   readonly labels: Int32Array;
 }

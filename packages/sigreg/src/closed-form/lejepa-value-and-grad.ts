@@ -1,7 +1,8 @@
 import { readLossOptions, targetViews, type LejepaLossOptions } from "../lejepa-loss.js";
 import { eppsPulleyOptionNames } from "../epps-pulley.js";
-import { checkNames, refuse, show } from "../refuse.js";
-import { gradientOf, sizesOf } from "./sigreg-value-and-grad.js";
+import { said } from "@lejepa/tensor/error";
+import { checkNames, refuse } from "../refuse.js";
+import { checkShape, checkUnitColumns, gradientOf, sizesOf } from "./sigreg-value-and-grad.js";
 import { slicedGradient, type FloatArray } from "./sliced-gradient.js";
 import { workspaceOf, type ClosedFormBuffers, type Workspace } from "./workspace.js";
 
@@ -43,7 +44,8 @@ const results = new WeakMap<object, LejepaValueAndGrad<FloatArray>>();
  *
  *  @param projections z, row-major.
  *  @param shape [V, N, D] of the projections.
- *  @param directions a [D, M], unit columns: see `directions`; draw new ones at each step.
+ *  @param directions a [D, M], columns of length 1, checked as in `sigregValueAndGrad`: see `directions`; draw new ones at
+ *  each step.
  *  @param options Trade-off and variants.
  *  @param buffers Memory to use again: with both, a call allocates no array.
  *  @throws LejepaError `shape-mismatch`, `invalid-option`.
@@ -59,15 +61,18 @@ export function lejepaValueAndGrad<T extends FloatArray>(
   checkNames(where, options, optionNames);
   const read = readLossOptions(where, options);
   const { lambda, combine, grouping, testOptions } = read;
+  checkShape(where, shape);
   if (shape.length !== 3)
     refuse(
       "shape-mismatch",
-      `${where}: projections should have shape [V, N, D], got ${show(shape)}. Stack the views along a first axis.`,
+      `${where}: projections should have shape [V, N, D], got ${said(shape)}. Stack the views along a first axis.`,
     );
   const perView = sizesOf(where, projections, shape, directions);
   const targets = targetViews(where, read, perView.groups);
 
   const workspace = workspaceOf(where, buffers);
+  const test = workspace.test(testOptions);
+  checkUnitColumns(where, directions, perView, workspace);
   const isOwned = buffers.workspace === undefined;
   const grad = gradientOf(where, projections, buffers.grad);
   const share = combine === "convex" ? 1 - lambda : 1;
@@ -81,7 +86,7 @@ export function lejepaValueAndGrad<T extends FloatArray>(
   const statistics = workspace.statistics(count);
   slicedGradient(
     workspace.kernelsFor(projections),
-    workspace.test(testOptions),
+    test,
     projections,
     directions,
     sizes,

@@ -1,7 +1,8 @@
 import { eppsPulleyOptionNames, type EppsPulleyOptions } from "../epps-pulley.js";
-import { checkChoice, checkNames, checkNumber, refuse, show } from "../refuse.js";
+import { said } from "@lejepa/tensor/error";
+import { checkChoice, checkNames, checkNumber, refuse } from "../refuse.js";
 import { slicedGradient, type FloatArray, type Sizes } from "./sliced-gradient.js";
-import { workspaceOf, type ClosedFormBuffers } from "./workspace.js";
+import { workspaceOf, type ClosedFormBuffers, type Workspace } from "./workspace.js";
 
 /** Options of `sigregValueAndGrad`: those of `sigreg` and of its Epps-Pulley test. */
 export interface SigregValueAndGradOptions extends EppsPulleyOptions {
@@ -42,7 +43,8 @@ const results = new WeakMap<object, SigregValueAndGrad<FloatArray>>();
  *
  *  @param embeddings z, row-major.
  *  @param shape [..., N, D] of the embeddings; leading axes (views) are tested apart.
- *  @param directions a [D, M], unit columns, used as given: see `directions`.
+ *  @param directions a [D, M], row-major: see `directions`. M is what the length is of D. Columns of one's own have to have
+ *  length 1 to 1e-3, which also tells directions of another D, or laid out as [M, D]; they are used as given.
  *  @param options Test, reduction and clipping.
  *  @param buffers Memory to use again: with both, a call allocates no array.
  *  @throws LejepaError `shape-mismatch`, `invalid-option`.
@@ -58,7 +60,7 @@ export function sigregValueAndGrad<T extends FloatArray>(
   const { reduction = "mean", clip = -Infinity, cotangent } = options;
   checkChoice("sigregValueAndGrad", "reduction", reduction, ["mean", "sum", "none"]);
   if (options.clip !== undefined)
-    checkNumber("sigregValueAndGrad", "clip", clip, Number.isFinite(clip), "a finite number");
+    checkNumber("sigregValueAndGrad", "clip", clip, () => Number.isFinite(clip), "a finite number");
   const sizes = sizesOf("sigregValueAndGrad", embeddings, shape, directions);
   const count = sizes.groups * sizes.slices;
   if ((reduction === "none") !== (cotangent !== undefined))
@@ -66,6 +68,7 @@ export function sigregValueAndGrad<T extends FloatArray>(
       "invalid-option",
       `sigregValueAndGrad: cotangent goes with reduction "none" and with no other. Set both or neither.`,
     );
+  if (cotangent !== undefined) checkFloatArray("sigregValueAndGrad", "cotangent", cotangent);
   if (cotangent !== undefined && cotangent.length !== count)
     refuse(
       "shape-mismatch",
@@ -73,13 +76,15 @@ export function sigregValueAndGrad<T extends FloatArray>(
     );
 
   const workspace = workspaceOf("sigregValueAndGrad", buffers);
+  const test = workspace.test(options);
+  checkUnitColumns("sigregValueAndGrad", directions, sizes, workspace);
   const isOwned = buffers.workspace === undefined;
   const grad = gradientOf("sigregValueAndGrad", embeddings, buffers.grad);
   const statistics = isOwned ? new Float64Array(count) : workspace.statistics(count);
   const each = cotangent ?? (reduction === "mean" ? 1 / count : 1);
   slicedGradient(
     workspace.kernelsFor(embeddings),
-    workspace.test(options),
+    test,
     embeddings,
     directions,
     sizes,
@@ -112,6 +117,9 @@ export function sizesOf(
   shape: readonly number[],
   directions: FloatArray,
 ): Sizes {
+  checkFloatArray(where, "embeddings", embeddings);
+  checkFloatArray(where, "directions", directions);
+  checkShape(where, shape);
   const [samples = 0, dim = 0] = [shape.at(-2), shape.at(-1)];
   let groups = 1;
   for (let axis = 0; axis < shape.length - 2; axis++) groups *= shape[axis]!;
@@ -122,7 +130,7 @@ export function sizesOf(
   )
     refuse(
       "shape-mismatch",
-      `${where}: the ${embeddings.length} embeddings should have shape [..., N, D] with at least one sample, got ${show(shape)}.`,
+      `${where}: the ${embeddings.length} embeddings should have shape [..., N, D] with at least one sample, got ${said(shape)}.`,
     );
   const slices = directions.length / dim;
   if (!Number.isInteger(slices) || slices < 1)
@@ -133,6 +141,48 @@ export function sizesOf(
   return { groups, samples, dim, slices };
 }
 
+/** Refuses what is no list of sizes; whether they fit is for the caller to say. */
+export function checkShape(where: string, shape: readonly number[]): void {
+  if (!Array.isArray(shape) || shape.includes(undefined))
+    refuse("shape-mismatch", `${where}: shape should be an array of sizes, got ${said(shape)}.`);
+}
+
+function checkFloatArray(where: string, name: string, value: FloatArray): void {
+  if (!(value instanceof Float32Array || value instanceof Float64Array))
+    refuse(
+      "invalid-option",
+      `${where}: ${name} should be a Float32Array or a Float64Array, got ${said(value)}.`,
+    );
+}
+
+/** How far from 1 the length of a direction may be: rounding in bfloat16 is allowed, a column of another layout is not. */
+const lengthTolerance = 1e-3;
+
+/** Refuses directions whose columns, read as [D, M], have not length 1. The squares of unit columns add up to their number, so
+ *  an array of them that was made for another D never passes. */
+export function checkUnitColumns(
+  where: string,
+  directions: FloatArray,
+  { dim, slices }: Sizes,
+  workspace: Workspace,
+): void {
+  const squares = workspace.squares(slices);
+  squares.fill(0, 0, slices);
+  for (let d = 0, at = 0; d < dim; d++)
+    for (let slice = 0; slice < slices; slice++, at++) {
+      const value = directions[at]!;
+      squares[slice] = squares[slice]! + value * value;
+    }
+  for (let slice = 0; slice < slices; slice++) {
+    const length = Math.sqrt(squares[slice]!);
+    if (!(Math.abs(length - 1) <= lengthTolerance))
+      refuse(
+        "shape-mismatch",
+        `${where}: directions should be [D, M] with D = ${dim} and columns of length 1, but column ${slice} of the ${slices} that these ${directions.length} numbers make has length ${Number(length.toPrecision(4))}. Draw them with directions(${dim}, slices, seed, step), or lay your own out as [D, M] and divide each by its length.`,
+      );
+  }
+}
+
 /** The gradient's array: the caller's, checked, or a new one of the input's kind. */
 export function gradientOf<T extends FloatArray>(where: string, embeddings: T, given?: T): T {
   if (given === undefined)
@@ -141,10 +191,28 @@ export function gradientOf<T extends FloatArray>(where: string, embeddings: T, g
         ? new Float32Array(embeddings.length)
         : new Float64Array(embeddings.length)
     ) as T;
-  if (given.length !== embeddings.length || given === embeddings)
+  if (given === embeddings || overlaps(given, embeddings))
     refuse(
       "shape-mismatch",
-      `${where}: grad should be another array as long as the embeddings, ${embeddings.length} numbers, got ${given === embeddings ? "the embeddings themselves" : given.length}.`,
+      `${where}: grad should be memory apart from the embeddings, got the embeddings themselves or a part of them.`,
+    );
+  if (
+    !(given instanceof (embeddings instanceof Float32Array ? Float32Array : Float64Array)) ||
+    given.length !== embeddings.length
+  )
+    refuse(
+      "shape-mismatch",
+      `${where}: grad should be a ${embeddings instanceof Float32Array ? "Float32Array" : "Float64Array"} of length ${embeddings.length}, as the embeddings are, got ${said(given)}.`,
     );
   return given;
+}
+
+/** Whether two arrays share memory. */
+function overlaps(a: FloatArray, b: FloatArray): boolean {
+  return (
+    ArrayBuffer.isView(a) &&
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  );
 }

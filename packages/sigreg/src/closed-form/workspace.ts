@@ -45,6 +45,7 @@ export class Workspace implements ClosedFormWorkspace {
   readonly #plain = new PlainKernels();
   #statistics = new Float64Array(0);
   #centre = new Float64Array(0);
+  #squares = new Float64Array(0);
   #test: SliceTest | undefined;
   #testOptions: EppsPulleyOptions = {};
 
@@ -70,6 +71,12 @@ export class Workspace implements ClosedFormWorkspace {
   centre(length: number): Float64Array {
     if (this.#centre.length < length) this.#centre = new Float64Array(length);
     return this.#centre;
+  }
+
+  /** Room for a number of each slice. */
+  squares(length: number): Float64Array {
+    if (this.#squares.length < length) this.#squares = new Float64Array(length);
+    return this.#squares;
   }
 
   /** The test by its options, kept for the next call with the same ones. */

@@ -25,7 +25,7 @@ export interface BhepMOptions extends ScaleOption {
 export function bhepM(options: BhepMOptions = {}): MultivariateTest {
   checkNames("bhepM", options, ["beta", "constant", "scale"]);
   const { beta = 10, constant = "kept" } = options;
-  checkNumber("bhepM", "beta", beta, beta > 1 && beta < Infinity, "a finite number above 1");
+  checkNumber("bhepM", "beta", beta, () => beta > 1 && beta < Infinity, "a finite number above 1");
   checkChoice("bhepM", "constant", constant, ["kept", "dropped"]);
   const scale = readScale("bhepM", options);
   return multivariateTest("bhepM", (k, sets) => {

@@ -25,7 +25,7 @@ export interface BhepOptions {
 export function bhep(options: BhepOptions = {}): MultivariateTest {
   checkNames("bhep", options, ["beta"]);
   const { beta = 0.1 } = options;
-  checkNumber("bhep", "beta", beta, beta > 0 && beta < Infinity, "a finite number above 0");
+  checkNumber("bhep", "beta", beta, () => beta > 0 && beta < Infinity, "a finite number above 0");
   return multivariateTest("bhep", (k, sets) => bhepStatistic(k, sets, beta));
 }
 

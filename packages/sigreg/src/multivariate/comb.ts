@@ -24,7 +24,13 @@ export interface CombOptions extends ScaleOption {
 export function comb(options: CombOptions = {}): MultivariateTest {
   checkNames("comb", options, ["gamma", "scale"]);
   const { gamma = 0.1 } = options;
-  checkNumber("comb", "gamma", gamma, gamma > 0 && gamma < Infinity, "a finite number above 0");
+  checkNumber(
+    "comb",
+    "gamma",
+    gamma,
+    () => gamma > 0 && gamma < Infinity,
+    "a finite number above 0",
+  );
   const scale = readScale("comb", options);
   return multivariateTest("comb", (k, sets) => {
     const [, samples = 0] = k.shape(sets);

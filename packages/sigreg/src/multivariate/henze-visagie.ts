@@ -23,7 +23,7 @@ export interface HenzeVisagieOptions extends ScaleOption {
 export function henzeVisagie(options: HenzeVisagieOptions = {}): MultivariateTest {
   checkNames("henzeVisagie", options, ["gamma", "scale"]);
   const { gamma = 1 } = options;
-  const allowed = gamma > 0 && gamma < Infinity;
+  const allowed = () => gamma > 0 && gamma < Infinity;
   checkNumber("henzeVisagie", "gamma", gamma, allowed, "a finite number above 0");
   const scale = readScale("henzeVisagie", options);
   return multivariateTest("henzeVisagie", (k, sets) => {

@@ -1,5 +1,5 @@
 import type { TensorAdapter } from "@lejepa/tensor";
-import { refuse, show } from "../refuse.js";
+import { checkAdapter, refuse, show } from "../refuse.js";
 import { needWholeBatch } from "../whole-batch.js";
 
 /** A statistic that says how far N samples of D numbers are from the standard normal distribution in D dimensions:
@@ -17,6 +17,7 @@ export function multivariateTest(
   statistic: <T>(adapter: TensorAdapter<T>, sets: T) => T,
 ): MultivariateTest {
   return (k, x) => {
+    checkAdapter(name, k);
     const shape = k.shape(x);
     const [samples, dim] = shape.slice(-2);
     if (samples === undefined || dim === undefined || samples * dim === 0)

@@ -1,4 +1,5 @@
 import type { GradientRule, TensorAdapter } from "@lejepa/tensor";
+import { checkAdapter } from "../refuse.js";
 import { logRootTwoPi, normalTails } from "./normal-tails.js";
 import { polynomial } from "./polynomial.js";
 
@@ -13,6 +14,7 @@ import { polynomial } from "./polynomial.js";
  *  @param x Any shape; infinite entries too.
  *  @returns The shape of x. */
 export function logNormCdf<T>(adapter: TensorAdapter<T>, x: T): T {
+  checkAdapter("logNormCdf", adapter);
   const k = adapter;
   const rule: GradientRule<T> = {
     forward([at]) {

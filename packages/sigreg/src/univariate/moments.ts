@@ -23,7 +23,7 @@ export interface MomentsOptions {
 export function moments(options: MomentsOptions = {}): UnivariateTest {
   checkNames("moments", options, ["order"]);
   const { order = 4 } = options;
-  const allowed = Number.isInteger(order) && order >= 1;
+  const allowed = () => Number.isInteger(order) && order >= 1;
   checkNumber("moments", "order", order, allowed, "an integer of 1 or more");
   return univariateTest("moments", (k, rows) => {
     let power = rows;

@@ -1,5 +1,5 @@
 import type { TensorAdapter } from "@lejepa/tensor";
-import { checkChoice, checkNames, checkNumber, refuse, show } from "../refuse.js";
+import { checkAdapter, checkChoice, checkNames, checkNumber, refuse, show } from "../refuse.js";
 import { needWholeBatch } from "../whole-batch.js";
 import { logNormCdf } from "./log-norm-cdf.js";
 import { logRootTwoPi } from "./normal-tails.js";
@@ -43,12 +43,19 @@ export function orderStatisticNll(
   checkChoice(where, "inside", inside, ["zero", "nan"]);
   for (const [name, value] of Object.entries({ rank, among }))
     if (value !== undefined)
-      checkNumber(where, name, value, Number.isInteger(value) && value >= 1, "a positive integer");
+      checkNumber(
+        where,
+        name,
+        value,
+        () => Number.isInteger(value) && value >= 1,
+        "a positive integer",
+      );
   if (among !== undefined && (rank === undefined || rank > among))
     refuse("invalid-option", `${where}: among should come with a rank of at most ${among}.`);
   const empty = inside === "zero" ? 0 : NaN;
 
   return (k, x) => {
+    checkAdapter(where, k);
     const shape = k.shape(x);
     const samples = shape.length === 1 ? shape[0] : shape.at(-2);
     if (samples === undefined || samples === 0)
@@ -80,7 +87,13 @@ export function orderStatisticNll(
 
 /** Checks the option alpha. */
 export function checkAlpha(where: string, alpha: number): void {
-  checkNumber(where, "alpha", alpha, alpha > 0 && alpha <= 1 / 2, "a number above 0, up to 1/2");
+  checkNumber(
+    where,
+    "alpha",
+    alpha,
+    () => alpha > 0 && alpha <= 1 / 2,
+    "a number above 0, up to 1/2",
+  );
 }
 
 /** What the loss of a rank needs: the log of the binomial factor, r - 1, N - r, and the cut-offs. As numbers or tensors. */

@@ -45,12 +45,18 @@ export function vasicekEntropy(options: VasicekEntropyOptions = {}): UnivariateT
     where,
     "reach",
     reach,
-    Number.isInteger(reach) && reach >= 1,
+    () => Number.isInteger(reach) && reach >= 1,
     "an integer of 1 or more",
   );
   checkChoice(where, "spacings", spacings, ["centred", "right"]);
   checkChoice(where, "ends", ends, ["vasicek", "reference"]);
-  checkNumber(where, "floor", floor, floor > 0 && floor < Infinity, "a finite number above 0");
+  checkNumber(
+    where,
+    "floor",
+    floor,
+    () => floor > 0 && floor < Infinity,
+    "a finite number above 0",
+  );
   const order = readOrder(where, options);
   return univariateTest(where, (k, rows) => {
     const [, samples = 0] = k.shape(rows);
