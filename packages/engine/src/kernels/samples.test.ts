@@ -7,9 +7,10 @@ import { createOnnxEngine } from "../onnx-engine.js";
 import { createTensorFlowEngine } from "../tensorflow-engine.js";
 import { needs } from "../../../../tools/backends.js";
 import { namedBackends } from "../../../../tools/backend-names.mjs";
-import type { Engine, InputValue, Step } from "../engine.js";
+import type { Engine, Step } from "../engine.js";
 import { compositeSamples } from "./composite-samples.js";
-import { samples, type Sample, type SampleInput } from "./samples.js";
+import { differentiable, valuesOf } from "./sample-values.js";
+import { samples, type Sample } from "./samples.js";
 import { loweringTable } from "./table.js";
 
 let eager: Engine;
@@ -29,27 +30,6 @@ afterAll(async () => {
   await gathered.dispose();
   await tensorflow?.dispose();
 });
-
-/** Numbers spread over the range without pattern or repetition: multiples of the golden ratio. */
-function valuesOf(
-  { shape, dtype, low = -2, high = 2, values }: SampleInput,
-  seed: number,
-): InputValue {
-  const size = shape.reduce((product, length) => product * length, 1);
-
-  if (values) return dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values);
-  const golden = (Math.sqrt(5) - 1) / 2;
-  return Float32Array.from(
-    { length: size },
-    (_, i) => low + (high - low) * (((i + 1) * golden + seed * 0.37) % 1),
-  );
-}
-
-/** Whether the kernel's gradient is compared too. */
-const differentiable = (kernel: string, { inputs, valuesOnly }: Sample): boolean =>
-  valuesOnly === undefined &&
-  tf.getGradient(kernel) != null &&
-  inputs.some(({ dtype }) => dtype !== "int32");
 
 /** The values y0, y1, .. and, weighted by numbers that tell elements apart, the gradients g0, g1, .. */
 function stepOf(kernel: string, sample: Sample): Step {

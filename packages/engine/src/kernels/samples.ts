@@ -250,6 +250,8 @@ const depthwise: readonly Depthwise[] = [
   ["parts of blocks, 2x3 by 3 and 2", [4, 7, 6, 10], [2, 3, 10, 1], [3, 2], "valid", [1, 1]],
   ["parts of blocks, many positions", [20, 18, 18, 12], [2, 2, 12, 1], [1, 1], "same", [1, 1]],
   ["blocks of channels, dilated", [4, 8, 7, 16], [3, 3, 16, 1], [1, 1], "valid", [2, 2]],
+  ["dilated unequally, same", [2, 7, 8, 3], [3, 2, 3, 2], [1, 1], "same", [1, 3]],
+  ["two taps by 2, same", [1, 2, 2, 1], [1, 2, 1, 1], [2, 2], "same", [1, 1]],
 ];
 /** tfjs's cpu backend leaves dilations out of the two gradients; ours are checked in dilated-gradients.test.ts. */
 const depthwiseBackprops = (
