@@ -15,6 +15,7 @@ import type {
 } from "@tensorflow/tfjs-core";
 import type { Value } from "../graph/graph.js";
 import { float, type OnnxBuilder } from "../onnx/builder.js";
+import { elu, sigmoid } from "./fused-activation.js";
 import { kernel, refuse, unary } from "./kernel.js";
 
 /** The operator of the same meaning. */
@@ -111,7 +112,7 @@ export const elementwise = {
 const largestFloat = 3.4028234663852886e38;
 
 export const activation = {
-  Elu: same("Elu"),
+  Elu: unary((x, g) => elu(g, x)),
   // y' of elu is y + 1 below zero.
   EluGrad: kernel<EluGradInputs>(({ dy, y }, _none, g) =>
     g.where(g.compare("GreaterOrEqual", y, g.uniform(0)), dy, g.mul(dy, g.add(y, g.uniform(1)))),
@@ -125,10 +126,8 @@ export const activation = {
   }),
   Relu: same("Relu"),
   Relu6: unary((x, g) => g.op("Clip", [x, g.number(0, x), g.number(6, x)], x.shape, x.dtype)),
-  Selu: unary((x, g) =>
-    g.unary("Selu", x, { alpha: float(1.6732632423543772), gamma: float(1.0507009873554805) }),
-  ),
-  Sigmoid: same("Sigmoid"),
+  Selu: unary((x, g) => g.mul(elu(g, x, 1.6732632423543772), g.uniform(1.0507009873554805))),
+  Sigmoid: unary((x, g) => sigmoid(g, x)),
   Softplus: same("Softplus"),
   Step: kernel<StepInputs, StepAttrs>(({ x }, { alpha }, g) => {
     // max(0, min(1, x largest)) is 0 up to 0 and 1 from the smallest normal number on; a comparison and a cast took

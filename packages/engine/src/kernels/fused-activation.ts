@@ -1,5 +1,18 @@
 import type { Value } from "../graph/graph.js";
 import { float, type OnnxBuilder } from "../onnx/builder.js";
+import { exactly } from "../passes/exact-sigmoids.js";
+
+/** The tail of a sigmoid is wanted but inside a composite kernel, see {@link exactSigmoids}. */
+export const sigmoid = (g: OnnxBuilder, x: Value): Value =>
+  g.unary("Sigmoid", x, g.layer.startsWith("Lejepa") ? {} : exactly);
+
+/** x above 0 and alpha (e^x - 1) below, as e^x - 1 = 2 t / (1 - t) with t = tanh(x / 2): both runtimes' own is e^x less 1,
+ *  which loses its digits near 0. */
+export function elu(g: OnnxBuilder, x: Value, alpha = 1): Value {
+  const t = g.unary("Tanh", g.mul(x, g.number(0.5, x)));
+  const below = g.div(g.mul(t, g.number(2 * alpha, x)), g.sub(g.number(1, x), t));
+  return g.where(g.compare("Greater", x, g.number(0, x)), x, below);
+}
 
 /** The activation at the end of tfjs's fused kernels. */
 export function activate(
@@ -17,9 +30,9 @@ export function activate(
     case "relu6":
       return g.op("Clip", [x, g.uniform(0), g.uniform(6)], x.shape, x.dtype);
     case "elu":
-      return g.unary("Elu", x);
+      return elu(g, x);
     case "sigmoid":
-      return g.unary("Sigmoid", x);
+      return sigmoid(g, x);
     case "leakyrelu":
       return g.unary("LeakyRelu", x, { alpha: float(leakyAlpha ?? 0.2) });
     case "prelu":

@@ -9,6 +9,7 @@ import { commonSubexpressions } from "./common-subexpressions.js";
 import { constantFolding } from "./constant-folding.js";
 import { deadCode } from "./dead-code.js";
 import { earlySplits } from "./early-splits.js";
+import { exactSigmoids } from "./exact-sigmoids.js";
 import { flatUpdates } from "./flat-updates.js";
 import { fusedChannels } from "./fused-channels.js";
 import { gatheredRows } from "./gathered-rows.js";
@@ -17,6 +18,7 @@ import { inPlaceUpdates } from "./in-place-updates.js";
 import { identities } from "./identities.js";
 import { indexChecks } from "./index-checks.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
+import { logSigmoids } from "./log-sigmoids.js";
 import { masksFromResults } from "./masks-from-results.js";
 import { reluGradients } from "./relu-gradients.js";
 import type { Pass } from "./rewrite-nodes.js";
@@ -28,6 +30,7 @@ import { wideBroadcasts } from "./wide-broadcasts.js";
 const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
   indexChecks,
   commonSubexpressions,
+  logSigmoids,
   masksFromResults,
   deadCode,
   inPlaceUpdates,
@@ -63,6 +66,7 @@ export const onnxPasses = (blockSize?: number): readonly Pass[] => [
   gatheredRows,
   deadCode,
   wideBroadcasts,
+  exactSigmoids,
   identities,
   commonSubexpressions,
   deadCode,
