@@ -176,3 +176,54 @@ for (const name of compiledNames)
     expect(cases.length).toBeGreaterThan(30);
     expect(wrong).toEqual([]);
   });
+
+test.for(compiledNames)(
+  "on %s a convolution of no images or no channels is zero",
+  async (name, context) => {
+    const empties = { images: [0, 5, 4, 3], channels: [2, 5, 4, 0] };
+    const compiled = await engineOf(name, context).compile(
+      (_, { x, w }) => {
+        const outputs = Object.entries(empties).flatMap(([key, size]) => {
+          const part = tf.slice(x!, [0, 0, 0, 0], size) as tf.Tensor4D;
+          const filter = tf.slice(w!, [0, 0, 0, 0], [2, 2, size[3]!, 4]) as tf.Tensor4D;
+          const geometry = { strides: [1, 1], pad: "same" };
+          const dy = tf.conv2d(part, filter, 1, "same");
+          const depthwise = tf.depthwiseConv2d(part, filter, 1, "same");
+          const full = { ...geometry, dataFormat: "NHWC" };
+          const own = { ...geometry, dilations: [1, 1] };
+          return Object.entries({
+            y: dy,
+            dx: run("Conv2DBackpropInput", { dy, filter }, { ...full, inputShape: part.shape }),
+            dw: run(
+              "Conv2DBackpropFilter",
+              { x: part, dy },
+              { ...full, filterShape: filter.shape },
+            ),
+            depthwise,
+            depthwiseInput: run(
+              "DepthwiseConv2dNativeBackpropInput",
+              { dy: depthwise, filter },
+              { ...own, inputShape: part.shape },
+            ),
+            depthwiseFilter: run(
+              "DepthwiseConv2dNativeBackpropFilter",
+              { x: part, dy: depthwise },
+              { ...own, filterShape: filter.shape },
+            ),
+          }).map(([name, y]) => [`${key}/${name}`, tf.add(tf.sum(y), y.size)] as const);
+        });
+        return { state: {}, outputs: Object.fromEntries(outputs) };
+      },
+      { state: {}, inputs: { x: { shape: [2, 5, 4, 3] }, w: { shape: [2, 2, 3, 4] } } },
+    );
+    const got = await compiled.run({ x: numbers(120, 1), w: numbers(48, 2) });
+    await compiled.dispose();
+    const sizes = Object.fromEntries(Object.entries(got).map(([key, { data }]) => [key, data[0]]));
+    expect(sizes).toEqual({
+      ...{ "images/y": 0, "images/dx": 0, "images/dw": 48 },
+      ...{ "images/depthwise": 0, "images/depthwiseInput": 0, "images/depthwiseFilter": 48 },
+      ...{ "channels/y": 160, "channels/dx": 0, "channels/dw": 0 },
+      ...{ "channels/depthwise": 0, "channels/depthwiseInput": 0, "channels/depthwiseFilter": 0 },
+    });
+  },
+);

@@ -28,7 +28,7 @@ import {
   type FusedDepthwiseConv2DAttrs,
   type FusedDepthwiseConv2DInputs,
 } from "@tensorflow/tfjs-core";
-import type { Shape, Value } from "../graph/graph.js";
+import { sizeOf, type Shape, type Value } from "../graph/graph.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { blockedConvolution, blockedInputGradient } from "./blocked-convolution.js";
 import {
@@ -359,22 +359,44 @@ export interface ConvolutionMethods {
   readonly depthwiseFilterGradient: (g: OnnxBuilder, x: Value, dy: Value, window: Window) => Value;
 }
 
+/** A sum of products of the operands, which is 0 where there are none: of no images, no channels or no pixels, which not
+ *  every runtime bears. */
+const sumOf = (
+  g: OnnxBuilder,
+  operands: readonly Value[],
+  shape: Shape,
+  compute: () => Value,
+): Value =>
+  operands.some((operand) => sizeOf(operand.shape) === 0) || sizeOf(shape) === 0
+    ? g.uniform(0, shape)
+    : compute();
+
 /** The rows of all convolutions, by the given methods, which meet exact windows only. */
 export const convolutionRows = (methods: ConvolutionMethods) => {
-  const convolve: ConvolutionMethods["convolve"] = (g, x, filter, window) =>
-    methods.convolve(g, reached(g, x, window), filter, exactWindow(window));
-  const inputGradient: ConvolutionMethods["inputGradient"] = (g, given, filter, window) => {
-    const dy = withinWindow(g, given, window);
-    return unreached(g, methods.inputGradient(g, dy, filter, exactWindow(window)), window);
-  };
-  const filterGradient: ConvolutionMethods["filterGradient"] = (g, x, dy, window) =>
-    methods.filterGradient(g, reached(g, x, window), dy, exactWindow(window));
-  const depthwise: ConvolutionMethods["depthwise"] = (g, x, filter, window) =>
-    methods.depthwise(g, reached(g, x, window), filter, exactWindow(window));
-  const depthwiseInputGradient: ConvolutionMethods["inputGradient"] = (g, dy, filter, window) =>
-    unreached(g, methods.depthwiseInputGradient(g, dy, filter, exactWindow(window)), window);
-  const depthwiseFilterGradient: ConvolutionMethods["filterGradient"] = (g, x, dy, window) =>
-    methods.depthwiseFilterGradient(g, reached(g, x, window), dy, exactWindow(window));
+  const forward =
+    (method: ConvolutionMethods["convolve"]): ConvolutionMethods["convolve"] =>
+    (g, x, filter, window) =>
+      sumOf(g, [x, filter], window.outShape, () =>
+        method(g, reached(g, x, window), filter, exactWindow(window)),
+      );
+  const towardsInput =
+    (method: ConvolutionMethods["inputGradient"]): ConvolutionMethods["inputGradient"] =>
+    (g, dy, filter, window) =>
+      sumOf(g, [dy, filter], window.inShape, () =>
+        unreached(g, method(g, withinWindow(g, dy, window), filter, exactWindow(window)), window),
+      );
+  const towardsFilter =
+    (method: ConvolutionMethods["filterGradient"]): ConvolutionMethods["filterGradient"] =>
+    (g, x, dy, window) =>
+      sumOf(g, [x, dy], window.filterShape, () =>
+        method(g, reached(g, x, window), dy, exactWindow(window)),
+      );
+  const convolve = forward(methods.convolve);
+  const inputGradient = towardsInput(methods.inputGradient);
+  const filterGradient = towardsFilter(methods.filterGradient);
+  const depthwise = forward(methods.depthwise);
+  const depthwiseInputGradient = towardsInput(methods.depthwiseInputGradient);
+  const depthwiseFilterGradient = towardsFilter(methods.depthwiseFilterGradient);
   return {
     Conv2D: kernel<Conv2DInputs, Conv2DAttrs>(
       ({ x, filter }, { strides, pad, dataFormat, dilations, dimRoundingMode }, g) => {

@@ -55,6 +55,9 @@ const axisOf = (w: NodeWriter, axis: number): string => w.constant({ uniform: ax
 
 const [int32, int64] = [type("int32"), type("int64")];
 
+/** Axes that most of TensorFlow's operators on the CPU can do with. */
+const mostAxes = 5;
+
 /** The numbers of a shape, of axes or of bounds, which lowerings always write down. */
 function numbers(w: NodeWriter, { op, inputs }: GraphNode, operand: number): readonly number[] {
   const literal = w.literal(inputs[operand]);
@@ -78,22 +81,81 @@ const extremePlace =
     return w.node(op, [x!, axis], { ...T(node), Tidx: int32, output_type: int64 });
   };
 
+/** Stretches of axes that are all repeated, or all not, of each of the shapes: what TensorFlow makes of axes when it
+ *  broadcasts. It counts axes of length 1 to either side. */
+function stretches(shapes: readonly (readonly number[])[], whole: readonly number[]): number {
+  let count = 0;
+  let before = "";
+  whole.forEach((length, axis) => {
+    if (length === 1) return;
+    const pattern = shapes
+      .map((shape) => (shape[axis - whole.length + shape.length] ?? 1) === 1)
+      .join();
+    if (pattern !== before) count++;
+    before = pattern;
+  });
+  return count;
+}
+
+/** A value of the shape `from` broadcast to `to`, some of its axes at a time where there are too many stretches. */
+function repeated(
+  w: NodeWriter,
+  value: string,
+  from: readonly number[],
+  to: readonly number[],
+  T: Attribute,
+): string {
+  if (sameShape(from, to)) return value;
+  const whole = [...to.slice(from.length).map(() => 1), ...from];
+  if (stretches([from], to) <= mostAxes)
+    return w.node("BroadcastTo", [value, list(w, to)], { T, Tidx: int32 });
+  const middle = Math.ceil(to.length / 2);
+  const half = [...to.slice(0, middle), ...whole.slice(middle)];
+  return repeated(w, repeated(w, value, from, half, T), half, to, T);
+}
+
+/** Operators of two operands, element by element. */
+const pairwise = new Set([
+  ...["Add", "And", "BitwiseAnd", "Div", "Equal", "Greater", "GreaterOrEqual", "Less"],
+  ...["LessOrEqual", "Max", "Min", "Mod", "Mul", "Or", "Pow", "Sub", "Xor"],
+]);
+
+/** The operands of such an operator, repeated where TensorFlow would not. */
+function repeatedOperands(
+  node: GraphNode,
+  operands: readonly string[],
+  w: NodeWriter,
+): readonly string[] {
+  const { shape } = node.outputs[0]!;
+  const shapes = node.inputs.map((input) => input!.shape);
+  if (shape.length <= mostAxes || stretches(shapes, shape) <= mostAxes) return operands;
+  return operands.map((operand, i) =>
+    repeated(w, operand, shapes[i]!, shape, type(node.inputs[i]!.dtype)),
+  );
+}
+
 /** Swaps an axis with the last one, runs `body` there, and swaps back. */
 function onLastAxis(
   node: GraphNode,
   x: string,
   axis: number,
   w: NodeWriter,
-  body: (x: string) => string,
+  body: (x: string, shape: readonly number[]) => string,
 ): string {
-  const rank = node.inputs[0]!.shape.length;
-  if (axis === rank - 1) return body(x);
+  const { shape } = node.inputs[0]!;
+  const rank = shape.length;
+  if (axis === rank - 1) return body(x, shape);
   const perm = Array.from({ length: rank }, (_, i) =>
     i === axis ? rank - 1 : i === rank - 1 ? axis : i,
   );
   const swap = (value: string): string =>
     w.node("Transpose", [value, list(w, perm)], { ...T(node), Tperm: int32 });
-  return swap(body(swap(x)));
+  return swap(
+    body(
+      swap(x),
+      perm.map((from) => shape[from]!),
+    ),
+  );
 }
 
 /** Batches of matrices are repeated before they are multiplied, never by the product: behind BatchMatMulV2 the strides
@@ -103,9 +165,7 @@ const product: Operator = (node, operands, w) => {
   const batch = node.outputs[0]!.shape.slice(0, -2);
   const [a, b] = operands.map((operand, i) => {
     const { shape } = node.inputs[i]!;
-    const whole = [...batch, ...shape.slice(-2)];
-    if (sameShape(shape, whole)) return operand;
-    return w.node("BroadcastTo", [operand, list(w, whole)], { ...T(node), Tidx: int32 });
+    return repeated(w, operand, shape, [...batch, ...shape.slice(-2)], T(node).T);
   });
   return w.node("BatchMatMulV2", [a!, b!], {
     ...T(node),
@@ -161,7 +221,9 @@ const operators: Readonly<Record<string, Operator>> = {
   Erf: named("Erf"),
   Exp: named("Exp"),
   Expand: (node, [x], w) =>
-    w.node("BroadcastTo", [x!, list(w, node.outputs[0]!.shape)], { ...T(node), Tidx: int32 }),
+    sameShape(node.inputs[0]!.shape, node.outputs[0]!.shape)
+      ? w.node("Identity", [x!], T(node))
+      : repeated(w, x!, node.inputs[0]!.shape, node.outputs[0]!.shape, T(node).T),
   Floor: named("Floor"),
   FusedMatMul: product,
   Gather: (node, [x, indices], w) => {
@@ -228,10 +290,15 @@ const operators: Readonly<Record<string, Operator>> = {
   Sin: named("Sin"),
   Sinh: named("Sinh"),
   Slice: slice,
+  // Of rows: TensorFlow takes at most five axes.
   Softmax: (node, [x], w) =>
-    onLastAxis(node, x!, node.attributes.axis as number, w, (last) =>
-      w.node("Softmax", [last], T(node)),
-    ),
+    onLastAxis(node, x!, node.attributes.axis as number, w, (last, shape) => {
+      if (shape.length <= mostAxes) return w.node("Softmax", [last], T(node));
+      const rows = [sizeOf(shape.slice(0, -1)), shape.at(-1)!];
+      const reshaped = (value: string, to: readonly number[]): string =>
+        w.node("Reshape", [value, list(w, to)], { ...T(node), Tshape: int32 });
+      return reshaped(w.node("Softmax", [reshaped(last, rows)], T(node)), shape);
+    }),
   Softplus: named("Softplus"),
   Split: (node, [x], w) => {
     const axis = axisOf(w, node.attributes.axis as number);
@@ -345,5 +412,5 @@ export function writeNode(node: GraphNode, inputs: readonly string[], w: NodeWri
   const operator = node.domain === "" || node.op === "FusedMatMul" ? operators[node.op] : undefined;
   if (operator === undefined)
     throw new Error(`TensorFlow has no entry for the operator ${node.op} of "${node.domain}".`);
-  return operator(node, inputs, w);
+  return operator(node, pairwise.has(node.op) ? repeatedOperands(node, inputs, w) : inputs, w);
 }
