@@ -63,8 +63,7 @@ export function checkNumber(
 
 /** Checks that the first argument is an adapter, which a call without one leaves out. */
 export function checkAdapter<T>(where: string, adapter: TensorAdapter<T>): void {
-  const { shape, capabilities } = ((adapter) ??
-    {}) as Partial<TensorAdapter<T>>;
+  const { shape, capabilities } = (adapter ?? {}) as Partial<TensorAdapter<T>>;
   if (typeof shape !== "function" || !Array.isArray(capabilities))
     refuse(
       "invalid-option",

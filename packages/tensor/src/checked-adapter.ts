@@ -218,7 +218,7 @@ export function checkedAdapter<T>(
           ? {
               forward: (given) => {
                 const result = rule.forward(given);
-                const { value, saved } = (result) ?? {};
+                const { value, saved } = result ?? {};
                 returned("customGradient", "forward, as value,", value, "tensor");
                 returned("customGradient", "forward, as saved,", saved, "tensors");
                 return result;

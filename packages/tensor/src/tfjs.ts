@@ -346,7 +346,7 @@ function checkOptions(options: TfjsAdapterOptions): void {
   if (characteristicMeans !== undefined && typeof characteristicMeans !== "function")
     refuse("characteristicMeans", "a function", characteristicMeans);
   if (processes === undefined) return;
-  const { count, allReduceMean } = (processes) ?? {};
+  const { count, allReduceMean } = processes ?? {};
   if (!(Number.isSafeInteger(count) && count >= 1))
     refuse("processes.count", "an integer of 1 or more", count);
   if (typeof allReduceMean !== "function")
