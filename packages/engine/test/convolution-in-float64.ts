@@ -23,7 +23,7 @@ export interface Axis {
 }
 
 /** Rows (0) or columns (1). "same" gives ceil(size / stride) outputs, with the odd zero at the end. */
-export function axisOf(
+function axisOf(
   { x, filter, strides, pad, dilations }: Omit<Convolution, "kind">,
   axis: 0 | 1,
 ): Axis {

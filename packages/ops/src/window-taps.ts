@@ -35,7 +35,7 @@ const endOf = (outputs: number, stride: number, reach: number): number =>
   (outputs - 1) * stride + reach;
 
 /** Height and width of the image with as much padding as the windows reach. */
-export const paddedSize = (window: Window): [number, number] => [
+const paddedSize = (window: Window): [number, number] => [
   Math.max(
     window.padInfo.top + window.inHeight,
     endOf(window.outHeight, window.strideHeight, window.effectiveFilterHeight),

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 /** The numbers of one tensor. */
-export interface HostValues {
+interface HostValues {
   readonly shape: readonly number[];
   readonly dtype: tf.DataType;
   /** Of a result also in float64; they are rounded to the dtype. */
@@ -10,7 +10,7 @@ export interface HostValues {
 }
 
 /** Operands by name, or in order for a kernel that takes a list. */
-export type HostOperands = Readonly<Record<string, HostValues>>;
+type HostOperands = Readonly<Record<string, HostValues>>;
 
 type Attributes = Readonly<Record<string, unknown>>;
 
