@@ -1,6 +1,6 @@
 /** The table of kernels in docs/kernels.md. */
 import { format } from "prettier";
-import { loweringTable } from "../../src/kernels/table.js";
+import { loweringTable, onnxTarget } from "../../src/kernels/table.js";
 import { tensorflowTarget } from "../../src/tensorflow/kernels.js";
 import { expectedOnnxFailures, expectedTensorFlowFailures } from "./expected-failures.js";
 import { failed, type CaseResult } from "./results.js";
@@ -58,7 +58,7 @@ export function kernelTable({ rules }: TfjsSuite, results: readonly CaseResult[]
   const native = Object.keys(onTensorFlow)
     .filter((name) => {
       const row = onTensorFlow[name];
-      return typeof row === "function" && row !== loweringTable[name];
+      return typeof row === "function" && row !== onnxTarget.table[name];
     })
     .sort();
   const page = `# Kernels of the onnx engine
