@@ -17,13 +17,13 @@ export interface Convolution {
 }
 
 /** Zeros before the first row or column, and how many outputs there are. */
-export interface Axis {
+interface Axis {
   readonly before: number;
   readonly outputs: number;
 }
 
 /** Rows (0) or columns (1). "same" gives ceil(size / stride) outputs, with the odd zero at the end. */
-export function axisOf(
+function axisOf(
   { x, filter, strides, pad, dilations }: Omit<Convolution, "kind">,
   axis: 0 | 1,
 ): Axis {
