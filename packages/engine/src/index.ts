@@ -21,7 +21,13 @@ export type {
 } from "./engine.js";
 export { engineNames } from "./engine.js";
 export { pureModel } from "./layers-model.js";
-export type { LayersMode, LayersModelLike, LayersWeight, PureModel } from "./layers-model.js";
+export type {
+  LayersMode,
+  LayerLike,
+  LayersModelLike,
+  LayersWeight,
+  PureModel,
+} from "./layers-model.js";
 export type { ConvolutionMethod } from "./onnx/block-size.js";
 export type { OnnxOptions } from "./onnx-engine.js";
 export type { ProcessGroup } from "./processes/process-group.js";

@@ -17,7 +17,7 @@ export interface Convolution {
 }
 
 /** Zeros before the first row or column, and how many outputs there are. */
-export interface Axis {
+interface Axis {
   readonly before: number;
   readonly outputs: number;
 }

@@ -1,6 +1,6 @@
 import { backend_util } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import { checkedPoolingWindow, checkedWindow, type Padded } from "./checked-window.js";
+import { checkedWindow, type Padded } from "./checked-window.js";
 import type { Window } from "./window.js";
 
 type Pair = [number, number];
@@ -57,22 +57,9 @@ test.each<[string, Pair, Pair, Pair, Padded]>([
   ["one number, rounded up", [6, 6], [3, 3], [2, 2], { pad: 1, dimRoundingMode: "ceil" }],
   ["one number without a rounding", [6, 6], [3, 3], [2, 2], { pad: 1 }],
   ["valid by unequal strides", [7, 9], [3, 2], [2, 3], { pad: "valid" }],
+  ["a part wholly beyond the image", [4, 4], [1, 1], [3, 3], { pad: 1, dimRoundingMode: "ceil" }],
   ["same by unequal strides", [7, 9], [3, 2], [2, 3], { pad: "same" }],
 ])("a window may have %s", (_, image, filter, strides, padded) => {
   const window = windowOf(image, filter, strides, padded);
   expect(checkedWindow(window, padded)).toBe(window);
-  expect(checkedPoolingWindow(window, padded)).toBe(window);
 });
-
-test.each<[string, Pair, Pair, Pair, Padded]>([
-  ["before it", [5, 5], [2, 2], [1, 1], { pad: 2 }],
-  ["behind it", [5, 5], [2, 2], [1, 1], { pad: explicit([0, 0], [0, 2]) }],
-  ["by rounding up", [4, 4], [1, 1], [3, 3], { pad: 1, dimRoundingMode: "ceil" }],
-])(
-  "a window wholly beyond the image is one of a convolution but not of pooling: %s",
-  (_, image, filter, strides, padded) => {
-    const window = windowOf(image, filter, strides, padded);
-    expect(checkedWindow(window, padded)).toBe(window);
-    expect(() => checkedPoolingWindow(window, padded)).toThrow("beyond the image");
-  },
-);

@@ -49,17 +49,3 @@ export function checkedWindow(window: Window, { pad, dimRoundingMode }: Padded):
   });
   return window;
 }
-
-/** The window itself, of pooling or of its gradient.
- *  @throws Error as {@link checkedWindow}, and where a window lies wholly beyond the image: there is nothing of which it
- *  could be the maximum or the mean. */
-export function checkedPoolingWindow(window: Window, padded: Padded): Window {
-  checkedWindow(window, padded);
-  axesOf(window).forEach(({ input, output, stride, reach, before }, i) => {
-    if (before >= reach || (output - 1) * stride - before >= input)
-      throw new Error(
-        `Some windows lie wholly beyond the image (${output} of ${reach} by ${stride} over ${input} ${names[i]!} with ${before} of padding before them); pad by less than the window, or round the number of outputs down.`,
-      );
-  });
-  return window;
-}
