@@ -19,7 +19,7 @@ export interface LayersWeight {
 }
 
 /** What is used of a layer: of tfjs-layers' `Layer`, and of `LayersModel` where it is a layer of another. */
-interface LayerLike {
+export interface LayerLike {
   /** Unique within a model. */
   readonly name: string;
   /** The name of its class. */

@@ -61,8 +61,10 @@ export const onCpu =
   (kernel: tf.KernelFunc, cpu: tf.KernelBackend): tf.KernelFunc =>
   ({ inputs, backend, attrs }) => {
     const at = backend as tf.KernelBackend;
+    // Some kernels read a tensor's rank.
     const lent = Object.entries(inputs).map(
-      ([name, info]) => [name, info && write(cpu, read(at, info))] as const,
+      ([name, info]) =>
+        [name, info && { ...write(cpu, read(at, info)), rank: info.shape.length }] as const,
     );
     const given = Array.isArray(inputs)
       ? lent.map(([, info]) => info)
