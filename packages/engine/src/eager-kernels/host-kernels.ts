@@ -322,7 +322,7 @@ function reducedAxes(
 }
 
 /** Whether the axes that are reduced are neighbours. */
-export const reducesNeighbours: IsRight = ([x], attributes) => {
+const reducesNeighbours: IsRight = ([x], attributes) => {
   const axes = reducedAxes(x!.shape, attributes);
   return axes.length === 0 || Math.max(...axes) - Math.min(...axes) === axes.length - 1;
 };

@@ -281,7 +281,7 @@ for (const activation of activations)
   }
 
 // Windows.
-export type Four = [number, number, number, number];
+type Four = [number, number, number, number];
 type Pair = [number, number];
 export interface WindowCase {
   readonly images: Four;

@@ -288,7 +288,7 @@ describe.each(backends)("on %s", (backend) => {
       const { images, size, strides, dilations, pad } = one;
       const [, , , channels] = images;
       // Below zero, where maxima that start at 0 are lost.
-      const below = () => tf.sub(floats(images), 3) as tf.Tensor4D;
+      const below = () => tf.sub<tf.Tensor4D>(floats(images), 3);
       const weights = () => floats([...size, channels, 2], 2) as tf.Tensor4D;
       const x = tf.tidy(() => below().dataSync());
       const w = tf.tidy(() => weights().dataSync());

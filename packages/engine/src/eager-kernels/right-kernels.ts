@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs-core";
 import { broadcastProduct, composedKernels } from "./composed-kernels.js";
+import { correctCpuKernels } from "./cpu-corrected-kernels.js";
 import { hostKernels } from "./host-kernels.js";
 import { onCpu, onHost } from "./on-host.js";
 import { always, hasOneBatch, trustedKernels, type IsRight } from "./trusted-kernels.js";
@@ -15,6 +16,8 @@ const replaced = new WeakSet<tf.KernelFunc>();
 export async function registerRightKernels(backend: string): Promise<void> {
   if (backend !== "wasm" && backend !== "cpu") return;
   if (backend === "wasm") await importCpuOf("@tensorflow/tfjs-backend-wasm");
+  // Before they stand in for those of the wasm backend.
+  correctCpuKernels();
   const before = tf.getKernelsForBackend(backend).map(({ kernelName }) => kernelName);
   const names = new Set([
     ...(backend === "wasm" ? before : []),

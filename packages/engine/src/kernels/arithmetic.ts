@@ -1,6 +1,6 @@
 /** Element-by-element arithmetic on two operands, with broadcasting. */
 import type { BinaryInputs } from "@tensorflow/tfjs-core";
-import { broadcastShapes } from "../onnx/builder.js";
+import type { Value } from "../graph/graph.js";
 import { binary, kernel } from "./kernel.js";
 
 export const arithmetic = {
@@ -9,11 +9,12 @@ export const arithmetic = {
   Multiply: binary((a, b, g) => (a.dtype === "bool" ? g.binary("And", a, b) : g.mul(a, b))),
   RealDiv: binary((a, b, g) => g.div(a, b)),
   // ONNX divides whole numbers towards zero, tfjs towards minus infinity; float64 holds every int32 exactly.
-  FloorDiv: binary((a, b, g) =>
-    a.dtype === "int32"
-      ? g.toInt32(g.unary("Floor", g.div(g.cast(a, "float64"), g.cast(b, "float64"))))
-      : g.unary("Floor", g.div(a, b)),
-  ),
+  // The quotient is int32 in tfjs, that of two float32 too.
+  FloorDiv: binary((a, b, g) => {
+    const quotient =
+      a.dtype === "int32" ? g.div(g.cast(a, "float64"), g.cast(b, "float64")) : g.div(a, b);
+    return g.toInt32(g.unary("Floor", quotient));
+  }),
   // The remainder takes the divisor's sign. ONNX has that for whole numbers only.
   Mod: binary((a, b, g) => {
     // By 0 or -1 the remainder is 0 in tfjs; onnxruntime's division of whole numbers by those may end the process.
@@ -44,17 +45,22 @@ export const arithmetic = {
     const difference = g.sub(a, b);
     return g.mul(difference, difference);
   }),
-  // atan(y / x), turned by half a circle where x < 0; x = 0 looks straight up or down.
+  // The angle of (|x|, |y|), mirrored into the quarter that the signs tell, those of zeros too.
   Atan2: binary((y, x, g) => {
-    const zero = g.uniform(0);
-    const shape = broadcastShapes(y.shape, x.shape);
-    const half = (sign: number) => g.uniform(sign * Math.PI);
-    const below = g.compare("Less", y, zero);
-    const turn = g.where(g.compare("Less", x, zero), g.where(below, half(-1), half(1)), zero);
-    const up = g.where(g.compare("Greater", y, zero), g.uniform(Math.PI / 2), zero);
-    const straight = g.where(below, g.uniform(-Math.PI / 2), up);
-    const angle = g.add(g.unary("Atan", g.div(y, x)), turn);
-    return g.where(g.compare("Equal", g.expand(x, shape), zero), straight, angle);
+    const [zero, one] = [g.uniform(0), g.uniform(1)];
+    const isNegative = (v: Value): Value =>
+      g.binary(
+        "Or",
+        g.compare("Less", v, zero),
+        g.binary("And", g.compare("Equal", v, zero), g.compare("Less", g.div(one, v), zero)),
+      );
+    const both = (test: (v: Value) => Value): Value => g.binary("And", test(y), test(x));
+    const diagonal = both((v) => g.op("IsInf", [v], v.shape, "bool"));
+    const origin = both((v) => g.compare("Equal", v, zero));
+    const ratio = g.div(g.unary("Abs", y), g.unary("Abs", x));
+    const angle = g.unary("Atan", g.where(diagonal, one, g.where(origin, zero, ratio)));
+    const turned = g.where(isNegative(x), g.sub(g.uniform(Math.PI), angle), angle);
+    return g.where(isNegative(y), g.unary("Neg", turned), turned);
   }),
   AddN: kernel<readonly unknown[]>((terms, _none, g) =>
     Object.values(terms).reduce((sum, term) => g.add(sum, term)),

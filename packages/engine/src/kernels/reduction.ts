@@ -88,6 +88,7 @@ function extreme(
   axis: number | number[],
   keepDims: boolean | undefined,
 ): Value {
+  requireElements(x, util.parseAxisParam(axis, [...x.shape]));
   if (x.dtype === "bool") return g.cast(extreme(g, op, g.cast(x, "int32"), axis, keepDims), "bool");
   const y = reduce(g, op, x, axis, keepDims);
   if (x.dtype !== "float32") return y;
@@ -96,10 +97,20 @@ function extreme(
   return g.where(any, g.uniform(NaN), y);
 }
 
+/** tfjs reads what lies behind the tensor. */
+function requireElements({ shape }: Value, axes: readonly number[]): void {
+  const isEmpty = (axis: number): boolean => shape[axis] === 0;
+  if (axes.some(isEmpty) && !shape.some((_, axis) => isEmpty(axis) && !axes.includes(axis)))
+    throw new Error(
+      `There is no largest or smallest of [${shape.join(", ")}]; leave the tensor out, as its shape is known when the step is written.`,
+    );
+}
+
 /** The place of the extreme; NaN is passed over. */
 const arg = (op: "ArgMax" | "ArgMin") =>
   kernel<ArgMaxInputs, ArgMaxAttrs>(({ x }, { axis }, g) => {
     const [at] = util.parseAxisParam(axis, [...x.shape]) as [number];
+    requireElements(x, [at]);
     const shape = x.shape.filter((_, i) => i !== at);
     const worst = g.uniform(op === "ArgMax" ? -Infinity : Infinity);
     const numbers =

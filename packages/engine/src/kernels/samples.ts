@@ -372,6 +372,12 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   FloorDiv: [
     ...binary(tf.floorDiv, 0.5, 3),
     {
+      title: "into int32, which drops what no whole number is",
+      inputs: [floats([4], -1, 1, 0, 7), floats([4], 2, 0, 0, 2)],
+      run: (a, b) => tf.step(tf.floorDiv(a, b), 0.25),
+      valuesOnly: "whole numbers have no gradient",
+    },
+    {
       title: "of negative int32",
       inputs: [ints([4], 7, -7, 7, -7), ints([4], 2, 2, -2, -2)],
       run: (a, b) => tf.floorDiv(a, b),
@@ -407,6 +413,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       title: "on the axes",
       inputs: [floats([5], 1, -1, 0, 0, 0), floats([5], 0, 0, 1, -1, 0)],
       run: (a, b) => tf.atan2(a, b),
+    },
+    {
+      title: "of zeros and infinities of both signs",
+      inputs: [
+        floats([10], 0, -0, 0, -0, 1, -1, Infinity, -Infinity, Infinity, 3),
+        floats([10], -2, -2, -0, -0, -0, 0, Infinity, -Infinity, 1, -Infinity),
+      ],
+      run: (y, x) => tf.atan2(y, x),
+      valuesOnly: "the slope at the origin and at infinity is NaN",
     },
   ],
   AddN: [{ title: "of three", inputs: [f(2, 3), f(2, 3), f(2, 3)], run: (...xs) => tf.addN(xs) }],

@@ -8,6 +8,7 @@ import { withBlocksIn, withBlocksOut, type CarriedBlocks } from "./carried-block
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { constantFolding } from "./constant-folding.js";
 import { deadCode } from "./dead-code.js";
+import { emptyValues } from "./empty-values.js";
 import { earlySplits } from "./early-splits.js";
 import { exactSigmoids } from "./exact-sigmoids.js";
 import { flatUpdates } from "./flat-updates.js";
@@ -32,6 +33,7 @@ const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
   commonSubexpressions,
   logSigmoids,
   masksFromResults,
+  emptyValues,
   deadCode,
   inPlaceUpdates,
   ...(smallState === "packed" ? [flatUpdates] : []),
