@@ -14,7 +14,9 @@
  *  - Every function is differentiable wherever the mathematics is, except where it says otherwise.
  *  - Shapes that do not fit throw a `LejepaError` with code `shape-mismatch` at the call, before any
  *    computation; the message names the function and both shapes.
- *  - NaN and infinity follow IEEE arithmetic. What `max`, `min`, `maximum`, `minimum` and `sort` do with NaN is left open. */
+ *  - Lists that a call is given (shapes, axes, indices, tensors) are the caller's: they are not changed, and may change
+ *    after the call.
+ *  - NaN, infinity and the sign of zero follow IEEE arithmetic. What `max`, `min`, `maximum`, `minimum` and `sort` do with NaN is left open. */
 export interface TensorAdapter<T> {
   /** The version of the contract that this adapter was written for. */
   readonly contractVersion: 1;
@@ -34,7 +36,7 @@ export interface TensorAdapter<T> {
   /** A tensor of `shape` with `data` in row-major order, copied and rounded to the adapter's precision.
    *  Throws `shape-mismatch` when `data.length` is not the product of `shape`. */
   fromArray(data: ArrayLike<number>, shape: Shape): T;
-  /** A tensor of `shape` whose every entry is `value`. */
+  /** A tensor of `shape` whose every entry is `value`. Throws `shape-mismatch` for a shape that is none. */
   fill(shape: Shape, value: number): T;
   /** The values in row-major order, as a new typed array that belongs to the caller.
    *  Waits for the computation; not for use inside a recorded step. */
@@ -88,7 +90,7 @@ export interface TensorAdapter<T> {
   /** Sum over `axes` (all of them by default; none for `[]`). The sum over an axis of size 0 is 0.
    *  `dims: "keep"` leaves each reduced axis in place with size 1; the default "drop" removes it. */
   sum(x: T, axes?: readonly number[], dims?: ReducedAxes): T;
-  /** Mean over `axes`, as for `sum`. */
+  /** Mean over `axes`, as for `sum`; NaN over an axis of size 0. */
   mean(x: T, axes?: readonly number[], dims?: ReducedAxes): T;
   /** Largest entry over `axes`, as for `sum`; the axes must not be empty. The gradient at a tie is left open. */
   max(x: T, axes?: readonly number[], dims?: ReducedAxes): T;
@@ -126,10 +128,12 @@ export interface TensorAdapter<T> {
   /** The values at once, as for `read`, without a promise. */
   readSync(x: T): Float32Array | Float64Array;
   /** The value of the scalar function `f` at `inputs`, and its gradient with respect to each of them (zeros for one that has
-   *  no influence). `f` must use the tensors it is called with. Throws `shape-mismatch` when `f` does not return shape []. */
+   *  no influence; its own for one that is given twice). `f` must use the tensors it is called with. Value and gradients are
+   *  new tensors, whatever `f` returns. Throws `shape-mismatch` when `f` does not return shape []. */
   valueAndGrad(f: (...inputs: T[]) => T, inputs: readonly T[]): { value: T; grads: T[] };
   /** Applies a function that brings its own gradient: the value of `rule.forward`, differentiated by
-   *  `rule.backward` instead of through the calls inside `forward`. */
+   *  `rule.backward` instead of through the calls inside `forward`. Gradients of other shapes than the inputs' throw
+   *  `shape-mismatch` when they are asked for. */
   customGradient(rule: GradientRule<T>, inputs: readonly T[]): T;
   /** Ascending sort along `axis`; equal entries keep their order. Gradients follow the entries. */
   sort(x: T, axis: number): T;

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import type { TensorAdapter } from "@lejepa/tensor";
 import { conformanceCases, runConformance } from "@lejepa/tensor/conformance";
 import type { Float64Tensor } from "@lejepa/tensor/float64";
-import { loneAdapter } from "./whole-adapter.js";
+import { isTensor, loneAdapter, tensorsIn } from "./whole-adapter.js";
 
 type Adapter = TensorAdapter<Float64Tensor>;
 type Fact = "contractVersion" | "name" | "precision" | "capabilities" | "processes";
@@ -18,11 +18,6 @@ const aspects = [
   "lists are copied",
 ] as const;
 type Aspect = (typeof aspects)[number];
-
-const isTensor = (x: unknown): x is Float64Tensor =>
-  typeof x === "object" && x !== null && "data" in x && "shape" in x;
-const tensorsIn = (args: readonly unknown[]): Float64Tensor[] =>
-  args.flatMap((arg) => (Array.isArray(arg) ? arg.filter(isTensor) : isTensor(arg) ? [arg] : []));
 
 /** What was seen, as "method: aspect", and the cases that it was seen in. */
 const seen = new Map<string, Set<string>>();

@@ -4,7 +4,7 @@ import { runConformance, type ConformanceCase } from "@lejepa/tensor/conformance
 import { LejepaError } from "@lejepa/tensor/error";
 import type { Float64Tensor } from "@lejepa/tensor/float64";
 import { conformanceCases, sweepCases } from "../src/conformance/cases.js";
-import { loneAdapter } from "./whole-adapter.js";
+import { isTensor, loneAdapter, strict, tensorsIn } from "./whole-adapter.js";
 
 type Adapter = TensorAdapter<Float64Tensor>;
 type Call = (...args: unknown[]) => Float64Tensor;
@@ -18,13 +18,6 @@ const methods = [
 ] as const;
 type Method = (typeof methods)[number];
 
-const isTensor = (x: unknown): x is Float64Tensor =>
-  typeof x === "object" && x !== null && "data" in x && "shape" in x;
-
-/** The tensors among arguments, also in a list of them. */
-const tensorsIn = (args: readonly unknown[]): Float64Tensor[] =>
-  args.flatMap((arg) => (Array.isArray(arg) ? arg.filter(isTensor) : isTensor(arg) ? [arg] : []));
-
 /** The arguments with other tensors in their places. */
 function withTensors(args: readonly unknown[], tensors: readonly Float64Tensor[]): unknown[] {
   let next = 0;
@@ -37,27 +30,6 @@ const copied = (args: readonly unknown[]): unknown[] =>
   args.map((arg) =>
     Array.isArray(arg) ? [...(arg as unknown[])] : arg instanceof Int32Array ? arg.slice() : arg,
   );
-
-/** A float64 adapter on which a tensor that was given up cannot be used. */
-function strictAdapter(): Adapter {
-  const k = loneAdapter();
-  const gone = new WeakSet<Float64Tensor>();
-  const checked = Object.fromEntries(
-    Object.entries(k).map(([name, value]) => [
-      name,
-      typeof value !== "function"
-        ? (value as unknown)
-        : (...args: unknown[]) => {
-            if (tensorsIn(args).some((x) => gone.has(x))) throw new Error(`${name}: disposed`);
-            return (value as (...args: unknown[]) => unknown)(...args);
-          },
-    ]),
-  ) as unknown as Adapter;
-  return {
-    ...checked,
-    dispose: (x) => void gone.add(x),
-  };
-}
 
 const of = (k: Adapter, name: Method): Call =>
   (k as unknown as Readonly<Record<Method, Call>>)[name];
@@ -608,14 +580,14 @@ async function failedOf(broken: Adapter, cases: readonly ConformanceCase[]): Pro
 const casesOf = (name: string) => conformanceCases.filter(({ id }) => id.startsWith(`${name}/`));
 
 test("an adapter on which nothing is broken passes", async () => {
-  const { results } = await runConformance(strictAdapter());
+  const { results } = await runConformance(strict(loneAdapter()));
   expect(results.filter(({ status }) => status !== "passed")).toEqual([]);
 });
 
 test.each(methods)("whatever is wrong with %s is noticed by one of its cases", async (method) => {
   const [missed, noticed]: [string[], string[]] = [[], []];
   for (const kind of kinds) {
-    const k = strictAdapter();
+    const k = strict(loneAdapter());
     const broken = kind.of(k, method);
     if (broken === undefined) continue;
     const failed = await failedOf({ ...k, [method]: broken }, casesOf(method));
@@ -1453,7 +1425,7 @@ const ownFaults: readonly OwnFault[] = [
 test.each(ownFaults)(
   "$method that $name is noticed by one of its cases",
   async ({ method, breakIt }) => {
-    const k = strictAdapter();
+    const k = strict(loneAdapter());
     expect(await failedOf({ ...k, ...breakIt(k) }, casesOf(method))).not.toEqual([]);
   },
 );

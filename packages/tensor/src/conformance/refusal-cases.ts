@@ -97,6 +97,7 @@ export const refusalCases: readonly ConformanceCase[] = [
   ...refused("matMul", [
     ["two vectors", "shape-mismatch", (k) => k.matMul(k.fill([3], 1), k.fill([3], 1))],
     ["a vector first", "shape-mismatch", (k) => k.matMul(k.fill([3], 1), k.fill([3, 2], 1))],
+    ["a vector as a column", "shape-mismatch", (k) => k.matMul(k.fill([3], 1), k.fill([1, 2], 1))],
     ["two scalars", "shape-mismatch", (k) => k.matMul(k.fill([], 1), k.fill([], 1))],
     ["a scalar", "shape-mismatch", (k) => k.matMul(k.fill([], 1), k.fill([3, 2], 1))],
     [
@@ -152,6 +153,7 @@ export const refusalCases: readonly ConformanceCase[] = [
   ]),
   ...refused("concat", [
     ...wrongAxis((axis) => (k) => k.concat([k.fill([2, 3], 1)], axis)),
+    ["no tensors", "invalid-argument", (k) => k.concat([], 0)],
     ["scalars", "shape-mismatch", (k) => k.concat([k.fill([], 1), k.fill([], 1)], 0)],
     [
       "ranks that differ",
@@ -217,24 +219,27 @@ export const refusalCases: readonly ConformanceCase[] = [
     "customGradient",
     (
       [
-        ["a gradient of another shape", (dy) => [dy]],
+        ["a first gradient of another shape", (dy, [, y]) => [dy, y!]],
+        ["a second gradient of another shape", (dy, [x]) => [x!, dy]],
+        ["gradients in another order", (_, [x, y]) => [y!, x!]],
         ["no gradient", () => []],
-        ["a gradient too many", (dy, x) => [x, dy]],
-      ] as readonly (readonly [string, <T>(dy: T, x: T) => T[]])[]
+        ["a gradient too few", (_, [x]) => [x!]],
+        ["a gradient too many", (dy, [x, y]) => [x!, y!, dy]],
+      ] as readonly (readonly [string, <T>(dy: T, inputs: readonly T[]) => T[]])[]
     ).map(([what, backward]) => [
       what,
       "shape-mismatch",
       (k) =>
         k.valueAndGrad(
-          (x) =>
+          (x, y) =>
             k.customGradient(
               {
-                forward: ([v]) => ({ value: k.sum(v!), saved: [v!] }),
-                backward: (dy, [v]) => backward(dy, v!),
+                forward: ([v, w]) => ({ value: k.sum(v!), saved: [v!, w!] }),
+                backward,
               },
-              [x],
+              [x, y],
             ),
-          [k.fill([2], 1)],
+          [k.fill([2], 1), k.fill([3], 1)],
         ),
     ]),
     ["valueAndGrad", "customGradient"],
@@ -242,6 +247,9 @@ export const refusalCases: readonly ConformanceCase[] = [
   ...refused(
     "characteristicMeans",
     [
+      ["a scalar", "shape-mismatch", (k) => k.characteristicMeans(k.fill([], 1), 1, [1])],
+      ["no samples", "shape-mismatch", (k) => k.characteristicMeans(k.fill([2, 0], 1), 1, [1])],
+      ["no harmonics", "invalid-argument", (k) => k.characteristicMeans(k.fill([2], 1), 1, [])],
       [
         "a fraction among harmonics",
         "invalid-argument",
