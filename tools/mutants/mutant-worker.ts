@@ -30,7 +30,7 @@ type Adapter = TensorAdapter<Float64Tensor>;
 /** The adapter of the files, one of them changed, and the same with the capabilities that it lacks. */
 function load(changed: Job): { plain: Adapter; whole: Adapter } {
   const modules = new Map<string, Record<string, unknown>>();
-  const require = (path: string): Record<string, unknown> => {
+  const load = (path: string): Record<string, unknown> => {
     const file = path.replace("./", "").replace(".js", ".ts");
     const known = modules.get(file);
     if (known) return known;
@@ -39,11 +39,11 @@ function load(changed: Job): { plain: Adapter; whole: Adapter } {
     const code = file === changed.file ? compile(changed.text) : unchanged.get(file);
     if (code === undefined) throw new Error(`${file} is not among the files that are mutated`);
     // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call -- the mutant is code that this tool made
-    new Function("exports", "require", code)(exports, require);
+    new Function("exports", "require", code)(exports, load);
     return exports;
   };
-  const k = (require("./float64.js")["float64Adapter"] as () => Adapter)();
-  const { checkHarmonics } = require("./shapes.js") as typeof shapes;
+  const k = (load("./float64.js")["float64Adapter"] as () => Adapter)();
+  const { checkHarmonics } = load("./shapes.js") as typeof shapes;
   return { plain: strict(k), whole: strict(loneAdapter(wholeAdapter(k, checkHarmonics))) };
 }
 

@@ -106,6 +106,33 @@ const depthwiseInput: Kernel = ({ dy, filter }, attributes) =>
     attributes as unknown as WindowGeometry,
   );
 
+/** A convolution of one channel as that of two, of which one is zeros, and with its padding in numbers. */
+const plainConvolution: Kernel = ({ x, filter }, attributes) => {
+  const { strides, dilations, pad, dimRoundingMode } = attributes as unknown as tf.Conv2DAttrs;
+  const none: [number, number] = [0, 0];
+  const single = filter!.shape[2] === 1;
+  const images = single ? tf.pad(x as tf.Tensor4D, [none, none, none, [0, 1]]) : x!;
+  const weights = single ? tf.pad(filter as tf.Tensor4D, [none, none, [0, 1], none]) : filter!;
+  const { padInfo } = tf.backend_util.computeConv2DInfo(
+    images.shape as Four,
+    weights.shape as Four,
+    strides,
+    dilations,
+    pad,
+    dimRoundingMode,
+  );
+  const rows = [padInfo.top, padInfo.bottom];
+  const columns = [padInfo.left, padInfo.right];
+  return tf.engine().runKernel<tf.Tensor>(
+    "Conv2D",
+    { x: images, filter: weights },
+    {
+      ...attributes,
+      pad: pad === "same" ? [none, rows, columns, none] : pad,
+    },
+  );
+};
+
 /** A fused kernel as what it is made of, each by the backend's own kernel. */
 const fused =
   (kernelName: string, operands: readonly [string, string]): Kernel =>
@@ -165,7 +192,7 @@ const longMatMul: Kernel = ({ a, b }, { transposeA, transposeB }) => {
       ofB,
     ),
   );
-  return tf.addN(products);
+  return tf.sum(tf.stack(products), 0);
 };
 
 /** The product of matrices whose batches repeat one another. */
@@ -176,6 +203,7 @@ export const composedKernels: Readonly<
   Record<string, { readonly kernel: tf.KernelFunc; readonly isRight: IsRight }>
 > = {
   BatchMatMul: { kernel: composed(longMatMul), isRight: areFloats },
+  Conv2D: { kernel: composed(plainConvolution), isRight: areFloatsWithChannelsLast },
   Conv2DBackpropFilter: { kernel: composed(filterGradient), isRight: areFloatsWithChannelsLast },
   DepthwiseConv2dNativeBackpropFilter: {
     kernel: composed(depthwiseFilter),

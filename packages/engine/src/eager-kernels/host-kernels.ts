@@ -327,6 +327,29 @@ const reducesNeighbours: IsRight = ([x], attributes) => {
   return axes.length === 0 || Math.max(...axes) - Math.min(...axes) === axes.length - 1;
 };
 
+/** Running results along an axis, also one that is counted from the end, which tfjs's own fail. */
+const scan =
+  (start: number, combine: (a: number, b: number) => number): HostKernel =>
+  ({ x }, attributes) => {
+    const { shape, dtype, values } = x!;
+    const { axis, exclusive, reverse } = attributes as Record<string, unknown>;
+    const along = (axis as number) < 0 ? (axis as number) + shape.length : (axis as number);
+    const length = shape[along] ?? 1;
+    const inner = util.sizeFromShape(shape.slice(along + 1));
+    const y = new Float64Array(values.length);
+    for (let first = 0; first < values.length; first += length * inner)
+      for (let i = 0; i < inner; i++) {
+        let running = start;
+        for (let k = 0; k < length; k++) {
+          const at = first + (reverse === true ? length - 1 - k : k) * inner + i;
+          const next = combine(running, values[at]!);
+          y[at] = exclusive === true ? running : next;
+          running = next;
+        }
+      }
+    return { shape, dtype: dtype === "bool" ? "int32" : dtype, values: y };
+  };
+
 const isFloat: IsRight = ([x]) => x!.dtype === "float32";
 
 interface Choice {
@@ -340,6 +363,8 @@ export const hostKernels: Readonly<Record<string, Choice>> = {
   AvgPoolGrad: { kernel: meansGradient(windowsOf), isRight: always },
   AvgPool3D: { kernel: means(windowsOf3D), isRight: always },
   AvgPool3DGrad: { kernel: meansGradient(windowsOf3D), isRight: always },
+  Cumprod: { kernel: scan(1, (a, b) => a * b), isRight: always },
+  Cumsum: { kernel: scan(0, (a, b) => a + b), isRight: always },
   MaxPool: { kernel: maxima(windowsOf), isRight: always },
   MaxPoolGrad: { kernel: maximaGradient(windowsOf), isRight: always },
   MaxPool3D: { kernel: maxima(windowsOf3D), isRight: always },

@@ -232,9 +232,6 @@ for (const [m, k, n] of [
           tf.matMul(make([...first, ...a]), make([...second, ...b], 3), ofA, ofB),
         );
     });
-call("BatchMatMul of long rows", () =>
-  tf.matMul(tf.fill([2, 100_000], 0.1), tf.ones([100_000, 2])),
-);
 const activations = ["linear", "relu", "relu6", "elu", "sigmoid", "leakyrelu", "prelu"] as const;
 for (const activation of activations)
   for (const bias of [false, true]) {
@@ -392,6 +389,32 @@ for (const window of windowCases) {
           pad,
         );
       });
+    if (make === floats) {
+      const filter: Four = [...size, channels, 2];
+      const geometry = { strides, pad, dilations };
+      const depthwise = () =>
+        tf.backend_util.computeConv2DInfo(images, filter, strides, dilations, pad, undefined, true);
+      call(`DepthwiseConv2dNativeBackpropInput, ${how}`, () =>
+        kernel(
+          "DepthwiseConv2dNativeBackpropInput",
+          { dy: floats(depthwise().outShape, 4), filter: floats(filter, 2) },
+          { ...geometry, inputShape: images },
+        ),
+      );
+      call(`DepthwiseConv2dNativeBackpropFilter, ${how}`, () =>
+        kernel(
+          "DepthwiseConv2dNativeBackpropFilter",
+          { x: x(), dy: floats(depthwise().outShape, 4) },
+          { ...geometry, filterShape: filter },
+        ),
+      );
+      if (dilations[0] === 1)
+        call(`Conv2DBackpropFilter, ${how}`, () => {
+          const { outShape } = tf.backend_util.computeConv2DInfo(images, filter, strides, 1, pad);
+          const attributes = { strides, pad, dataFormat: "NHWC", filterShape: filter };
+          return kernel("Conv2DBackpropFilter", { x: x(), dy: floats(outShape, 4) }, attributes);
+        });
+    }
     if (!reachesOnly(window)) return;
     call(`MaxPool ${of}, ${how}`, () => tf.maxPool(x(), size, strides, pad));
     call(`MaxPoolGrad ${of}, ${how}`, () =>
@@ -596,6 +619,10 @@ each({ floats, special, ints, bools }, (make, of) => {
     kernel("BroadcastArgs", { s0: tf.tensor1d([2, 1], "int32"), s1: tf.tensor1d([3], "int32") }),
   );
 });
+for (const make of [floats, special, ints])
+  call("UnsortedSegmentSum", () =>
+    tf.unsortedSegmentSum(make([4, 3]), tf.tensor1d([1, 0, 1, 3], "int32"), 4),
+  );
 call("OneHot", () =>
   tf.oneHot(
     tf.tensor2d(

@@ -74,7 +74,7 @@ const repeatedBatches: Choice = {
   kernel: broadcastProduct,
 };
 
-/** Its gradients of depthwise convolutions forget dilations. */
+/** Its gradients of depthwise convolutions forget dilations; its products of matrices add up in float32 as well. */
 function cpuChoices(name: string, own: tf.KernelFunc | undefined): readonly Choice[] {
   const host = hostKernels[name];
   if (host)
@@ -82,7 +82,13 @@ function cpuChoices(name: string, own: tf.KernelFunc | undefined): readonly Choi
       { ...host, kernel: onHost(host.kernel) },
       ...(own ? [{ isRight: always, kernel: own }] : []),
     ];
-  if (name === "BatchMatMul") return [repeatedBatches, { isRight: always, kernel: own! }];
+  if (name === "BatchMatMul")
+    return [
+      repeatedBatches,
+      { isRight: trustedKernels.BatchMatMul!, kernel: own! },
+      composedKernels.BatchMatMul!,
+      { isRight: always, kernel: own! },
+    ];
   return [...(own ? [{ isRight: undilated, kernel: own }] : []), composedKernels[name]!];
 }
 

@@ -25,10 +25,10 @@ export const areFloatsWithChannelsLast: IsRight = (operands, attributes) =>
   areFloats(operands, attributes) && attributes.dataFormat !== "NCHW";
 
 /** Numbers that are added up one after the other in float32: 300,000 tenths are 0.3 % off. */
-const mostTerms = 1024;
+const mostTerms = 256;
 
 /** As many, of the products of two matrices. */
-export const mostTermsOfProduct = 4096;
+export const mostTermsOfProduct = 512;
 
 const shortSums: IsRight = (operands, attributes) => {
   const { shape } = operands[0]!;
@@ -51,9 +51,20 @@ const shortProducts: IsRight = (operands, attributes) =>
   hasOneBatch(operands, attributes) &&
   operands[0]!.shape.at(attributes.transposeA === true ? -2 : -1)! <= mostTermsOfProduct;
 
-/** One weight is a product that is clamped: NaN becomes -Infinity. */
-const severalWeights: IsRight = (operands, attributes) =>
-  areFloatsWithChannelsLast(operands, attributes) && util.sizeFromShape(operands[1]!.shape) > 1;
+/** From one channel it is computed as a depthwise one, which has -Infinity for NaN, and where padding to the same size
+ *  takes none, since the filter is smaller than the stride, it counts less than none. */
+const convolves: IsRight = (operands, attributes) => {
+  if (!areFloatsWithChannelsLast(operands, attributes)) return false;
+  const [x, filter] = [operands[0]!.shape, operands[1]!.shape];
+  if (filter[2] === 1) return false;
+  if (attributes.pad !== "same") return true;
+  return [0, 1].every((axis) => {
+    const of = (values: unknown): number => ([values ?? 1].flat() as number[]).at(axis) ?? 1;
+    const [input, stride] = [x[axis + 1]!, of(attributes.strides)];
+    const reach = (filter[axis]! - 1) * of(attributes.dilations) + 1;
+    return (Math.ceil(input / stride) - 1) * stride + reach >= input;
+  });
+};
 
 const sameType: IsRight = ([x], { dtype }) => x!.dtype === dtype;
 
@@ -84,7 +95,8 @@ export const trustedKernels: Readonly<Record<string, IsRight>> = {
   Softmax: areFloats,
 
   BatchMatMul: shortProducts,
-  ...group("Conv2D Conv2DBackpropInput", severalWeights),
+  Conv2D: convolves,
+  Conv2DBackpropInput: areFloatsWithChannelsLast,
   FusedBatchNorm: areFloats,
 
   // Seldom in a step, and wrong for some operands.

@@ -17,9 +17,7 @@ export const plantedFaults: Readonly<Record<string, PlantedFault>> = {
   // Of gradients alone, and where an element is exactly 0.
   "the gradient of a ReLU at 0 is 1": {
     rows: {
-      Step: unary((x, g) =>
-        g.cast(g.compare("GreaterOrEqual", x, g.number(0, x)), x.dtype),
-      ),
+      Step: unary((x, g) => g.cast(g.compare("GreaterOrEqual", x, g.number(0, x)), x.dtype)),
     },
     verdict: "wrong number",
     kernel: /relu|step|conv2d|matMul|convBlock|batchNorm|mlp|dropPath/,
