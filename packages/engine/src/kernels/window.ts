@@ -44,43 +44,64 @@ export const axesOf = (window: Window): readonly [Axis, Axis] => [
 const end = ({ output, stride, reach, before }: Axis): number =>
   (output - 1) * stride + reach - before;
 
-/** How much of the input is needed. What is left over for want of a whole stride may stay, and something has to where
- *  all outputs lie in the zeros before it: no runtime has windows over nothing. */
-const needed = (axis: Axis): number =>
-  axis.input - end(axis) < axis.stride ? axis.input : Math.max(end(axis), Math.min(axis.input, 1));
+/** The part of the input that is needed. It begins later where the first output does, which is said by a negative number
+ *  of zeros before the input. What is left over for want of a whole stride may stay. */
+function needed(axis: Axis): { readonly from: number; readonly to: number } {
+  const { input, stride, before } = axis;
+  return {
+    from: Math.max(0, -before),
+    to: input - end(axis) < stride ? input : end(axis),
+  };
+}
 
 /** The window over the part of the input that its outputs reach, with as many zeros at the end as the last of them
  *  reaches: from these sizes every runtime counts the outputs that tfjs counts, however that rounds. */
 export function exactWindow(window: Window): Window {
-  const [rows, columns] = axesOf(window);
-  const [inHeight, inWidth] = [needed(rows), needed(columns)];
+  const axes = axesOf(window);
+  const [rows, columns] = axes.map((axis) => {
+    const { from, to } = needed(axis);
+    return {
+      input: to - from,
+      before: Math.max(0, axis.before),
+      after: Math.max(0, end(axis) - to),
+    };
+  }) as [ExactAxis, ExactAxis];
   return {
     ...window,
-    inHeight,
-    inWidth,
-    inShape: [window.batchSize, inHeight, inWidth, window.inChannels],
+    inHeight: rows.input,
+    inWidth: columns.input,
+    inShape: [window.batchSize, rows.input, columns.input, window.inChannels],
     padInfo: {
       ...window.padInfo,
-      bottom: Math.max(0, end(rows) - inHeight),
-      right: Math.max(0, end(columns) - inWidth),
+      top: rows.before,
+      bottom: rows.after,
+      left: columns.before,
+      right: columns.after,
     },
   };
 }
 
+type ExactAxis = Pick<Axis, "input" | "before" | "after">;
+
 /** The part of x [N, H, W, C] that the window's outputs reach. */
 export function reached(g: OnnxBuilder, x: Value, window: Window): Value {
   const [rows, columns] = [needed(rowsOf(window)), needed(columnsOf(window))];
-  if (rows === window.inHeight && columns === window.inWidth) return x;
-  return g.slice(x, [0, 0, 0, 0], [window.batchSize, rows, columns, window.inChannels]);
+  const { batchSize, inHeight, inWidth, inChannels } = window;
+  if (rows.to - rows.from === inHeight && columns.to - columns.from === inWidth) return x;
+  return g.slice(x, [0, rows.from, columns.from, 0], [batchSize, rows.to, columns.to, inChannels]);
 }
 
 /** The gradient of x from that of the part that is reached. */
 export function unreached(g: OnnxBuilder, dx: Value, window: Window): Value {
-  const below = window.inHeight - needed(rowsOf(window));
-  const right = window.inWidth - needed(columnsOf(window));
-  if (below === 0 && right === 0) return dx;
+  const [rows, columns] = [needed(rowsOf(window)), needed(columnsOf(window))];
+  const { inHeight, inWidth } = window;
+  if (rows.to - rows.from === inHeight && columns.to - columns.from === inWidth) return dx;
   const none = [0, 0] as const;
-  return g.pad(dx, [none, [0, below], [0, right], none], g.number(0, dx));
+  return g.pad(
+    dx,
+    [none, [rows.from, inHeight - rows.to], [columns.from, inWidth - columns.to], none],
+    g.number(0, dx),
+  );
 }
 
 /** The window without the outputs that lie wholly beyond the image, and how many of those there are before and behind the
