@@ -193,8 +193,9 @@ const rows: ArgumentRow[] = [
   },
 ];
 
-/** What checks are made of: they refuse for others. */
+/** What checks are made of, which refuse for others, and what stands in for kernels, which tfjs calls. */
 const pieces = [
+  ...["depthwiseFilterGradient", "depthwiseInputGradient", "registerTfjsGradients"],
   ...["nearestName", "numberFrom", "oneOf", "optional", "requireArgument", "requireOptions"],
   ...["requireTensors", "said", "typedArray", "wholeNumber"],
 ];

@@ -511,7 +511,8 @@ function poolAttributes(attributes: Attributes): Pooling & Attributes {
 
 function windowGeometry(attributes: Attributes): WindowGeometry & Attributes {
   const { strides, pad, dilations, dimRoundingMode } = attributes as unknown as WindowGeometry;
-  return { strides, pad, dilations, dimRoundingMode };
+  // Layers of tfjs pass null where they have none.
+  return { strides, pad, dilations: dilations ?? 1, dimRoundingMode };
 }
 
 function run(kernel: string, inputs: tf.NamedTensorMap, attributes: Attributes): tf.Tensor {

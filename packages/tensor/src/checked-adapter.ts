@@ -129,6 +129,17 @@ export function checkedAdapter<T>(
 ): TensorAdapter<T> {
   const isNumbers = (value: unknown): boolean =>
     Array.isArray(value) && [...(value as unknown[])].every((each) => typeof each === "number");
+  // The contract takes whatever has a length and numbers by index.
+  const isNumbersByIndex = (value: unknown): boolean => {
+    if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
+    const { length } = value as { readonly length?: unknown };
+    return (
+      Number.isSafeInteger(length) &&
+      (length as number) >= 0 &&
+      (length as number) < 2 ** 32 &&
+      isNumbers(Array.from(value as ArrayLike<unknown>))
+    );
+  };
   const kinds: Readonly<Record<Kind, readonly [string, (value: unknown) => boolean]>> = {
     tensor: [`a tensor of ${adapter.name}`, isTensor],
     operand: [
@@ -144,6 +155,7 @@ export function checkedAdapter<T>(
       "an array of numbers or a typed array",
       (value) =>
         isNumbers(value) ||
+        isNumbersByIndex(value) ||
         (ArrayBuffer.isView(value) &&
           typeof ((value as unknown as readonly unknown[])[0] ?? 0) === "number" &&
           !(value instanceof DataView)),

@@ -33,6 +33,12 @@ const shapeRows: ArgumentRow[] = [
   { name: "sizeOf", call: shapes.sizeOf, args: [[2, 3]], allowed: { 0: ["an array"] } },
   { name: "checkCount", call: shapes.checkCount, args: ["op", 6, [2, 3]], allowed: anyOperation },
   {
+    name: "checkShape",
+    call: shapes.checkShape,
+    args: ["op", [2, 3]],
+    allowed: { 0: "all", 1: ["an array"] },
+  },
+  {
     name: "broadcastShape",
     call: shapes.broadcastShape,
     args: ["op", [2, 3], [1, 3]],
