@@ -16,22 +16,7 @@ interface CpuBackend {
   disposeData(dataId: object): void;
 }
 
-/** The backend takes an axis that is counted from the end for one that is not the last, and gives the result a shape of
- *  fewer axes. */
-const withAxisFromTheFront =
-  (kernel: Kernel): Kernel =>
-  (call) => {
-    const { shape } = call.inputs["x"]!;
-    const axis = call.attrs!["axis"] as number;
-    return kernel({
-      ...call,
-      attrs: { ...call.attrs, axis: axis < 0 ? axis + shape.length : axis },
-    });
-  };
-
 const corrections: Readonly<Record<string, (kernel: Kernel) => Kernel>> = {
-  Cumprod: withAxisFromTheFront,
-  Cumsum: withAxisFromTheFront,
   // Writes the updates into the tensor that it is given.
   TensorScatterUpdate: (kernel) => (call) => {
     const backend = call.backend as CpuBackend;
