@@ -40,6 +40,26 @@ interface Pooling<Sizes> {
   readonly dimRoundingMode?: "floor" | "round" | "ceil";
 }
 
+/** The part of windows that lies within a plane, alike in two dimensions and in three. */
+const planeOf = (
+  w: backend_util.Conv2DInfo | backend_util.Conv3DInfo,
+): Pick<Windows, "rows" | "columns"> => ({
+  rows: spans({
+    output: w.outHeight,
+    stride: w.strideHeight,
+    reach: w.filterHeight,
+    before: w.padInfo.top,
+    input: w.inHeight,
+  }),
+  columns: spans({
+    output: w.outWidth,
+    stride: w.strideWidth,
+    reach: w.filterWidth,
+    before: w.padInfo.left,
+    input: w.inWidth,
+  }),
+});
+
 function windowsOf(images: readonly number[], attributes: object): Windows {
   const { filterSize, strides, pad, dimRoundingMode } = attributes as Pooling<[number, number]>;
   const shape = images as Four;
@@ -48,20 +68,7 @@ function windowsOf(images: readonly number[], attributes: object): Windows {
     shape: [shape[0], 1, shape[1], shape[2], shape[3]],
     outShape: w.outShape,
     depths: [[0, 1]],
-    rows: spans({
-      output: w.outHeight,
-      stride: w.strideHeight,
-      reach: w.filterHeight,
-      before: w.padInfo.top,
-      input: w.inHeight,
-    }),
-    columns: spans({
-      output: w.outWidth,
-      stride: w.strideWidth,
-      reach: w.filterWidth,
-      before: w.padInfo.left,
-      input: w.inWidth,
-    }),
+    ...planeOf(w),
   };
 }
 
@@ -81,20 +88,7 @@ function windowsOf3D(images: readonly number[], attributes: object): Windows {
       before: w.padInfo.front,
       input: w.inDepth,
     }),
-    rows: spans({
-      output: w.outHeight,
-      stride: w.strideHeight,
-      reach: w.filterHeight,
-      before: w.padInfo.top,
-      input: w.inHeight,
-    }),
-    columns: spans({
-      output: w.outWidth,
-      stride: w.strideWidth,
-      reach: w.filterWidth,
-      before: w.padInfo.left,
-      input: w.inWidth,
-    }),
+    ...planeOf(w),
   };
 }
 
