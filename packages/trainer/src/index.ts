@@ -2,7 +2,7 @@
  *  Training with LeJEPA: the pure step, the loop around it, and the run folder that it leaves. */
 export type { AdamwOptions } from "./adamw.js";
 export type { TrainConfig, TrainConfigInput } from "./config.js";
-export { replaceFile } from "./durable-file.js";
+export { replaceFile, type Guard } from "./durable-file.js";
 export {
   lejepaStep,
   type LejepaStep,

@@ -3,11 +3,11 @@ import type { TrainConfig } from "../config.js";
 import { methodDefaults } from "./method-defaults.js";
 import { mnistPreset } from "./mnist.js";
 
-/** Settings found for a kind of images, by the name of the source that has them. */
-const presets = { mnist: mnistPreset } satisfies Record<string, Omit<TrainConfig, "source">>;
-
 /** Name of a preset. */
-export type PresetName = keyof typeof presets;
+export type PresetName = "mnist";
+
+/** Settings found for a kind of images, by the name of the source that has them. */
+const presets: Readonly<Record<PresetName, Omit<TrainConfig, "source">>> = { mnist: mnistPreset };
 
 /** The names of all presets. */
 export const presetNames = Object.keys(presets) as readonly PresetName[];
