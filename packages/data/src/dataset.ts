@@ -58,6 +58,7 @@ export function checkDataset(value: unknown): asserts value is Dataset {
   need("length", wholeNumber("required", { min: 1 }));
   need("item", callable("required"));
   need("classes", listOf("optional", text("required")));
+  need("ids", listOf("optional", text("required")));
   if (dataset.reopen === undefined) return;
   const source = recordOf(dataset.reopen, "dataset.reopen", "invalid-option");
   const fields = {

@@ -84,6 +84,13 @@ export const text = (presence: Field["presence"]): Field => ({
   accepts: (value) => typeof value === "string" && value !== "",
 });
 
+/** A text of a form. */
+export const matching = (presence: Field["presence"], form: RegExp, expected: string): Field => ({
+  presence,
+  expected,
+  accepts: (value) => typeof value === "string" && form.test(value),
+});
+
 /** Yes or no. */
 export const boolean = (presence: Field["presence"]): Field => ({
   presence,

@@ -1,6 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
-import { itemNowOrLater, readItem, type Dataset, type Sample } from "./dataset.js";
+import { checkFields, recordOf } from "./check-fields.js";
+import { checkDataset, itemNowOrLater, readItem, type Dataset, type Sample } from "./dataset.js";
 import { LejepaError } from "./error.js";
+import { anything, boolean, matching, oneOf, text, wholeNumber, type Fields } from "./fields.js";
 
 /** What tells a dataset from another one, as plain JSON of a few kilobytes. Where the data lie is no part of it.
  *
@@ -43,18 +45,22 @@ const mostBytes = 256 * 2 ** 20;
 /** Hexadecimal digits kept of the digest of a block. */
 const digits = 4;
 
-/** The fingerprint of a dataset: MNIST takes about 50 ms. Rejects with `invalid-option` when the dataset has no items, and
- *  with `item-failed` and `invalid-sample` as the loader does. */
+/** The fingerprint of a dataset: MNIST takes about 50 ms. Rejects with `invalid-option` when it is no dataset or has no
+ *  items, and with `item-failed` and `invalid-sample` as the loader does. */
 export async function fingerprintOf(dataset: Dataset): Promise<DatasetFingerprint> {
+  checkDataset(dataset);
   return fingerprint(dataset, undefined);
 }
 
 /** In what a dataset differs from the one that a fingerprint was made of, each as words for a person: "65 images instead
- *  of 200". Empty when nothing differs. Reads the items that the fingerprint was made of. Rejects as {@link fingerprintOf}. */
+ *  of 200". Empty when nothing differs. Reads the items that the fingerprint was made of. Rejects as {@link fingerprintOf},
+ *  and with `invalid-option` when `before` is no fingerprint. */
 export async function fingerprintDifferences(
   before: DatasetFingerprint,
   dataset: Dataset,
 ): Promise<readonly string[]> {
+  checkFingerprint(before);
+  checkDataset(dataset);
   const now = await fingerprint(dataset, before.count === dataset.length ? before : undefined);
   const [ids, idsBefore] = [now.ids ?? "", before.ids ?? ""];
   const areSameIds = ids === "" || idsBefore === "" || ids === idsBefore;
@@ -88,6 +94,32 @@ export async function fingerprintDifferences(
     differences.push("other names of classes");
   if (differences.length > 0) return differences;
   return otherItems(before, now);
+}
+
+const blocksOfDigests = (presence: "required" | "optional") =>
+  matching(presence, new RegExp(`^([0-9a-f]{${digits}}){1,${most}}$`), "digests in hexadecimal");
+
+const fields: Fields<Omit<DatasetFingerprint, "name">> = {
+  count: wholeNumber("required", { min: 1 }),
+  size: text("required"),
+  channels: wholeNumber("required", { min: 1 }),
+  values: oneOf("required", ["bytes", "floats"]),
+  labelled: boolean("required"),
+  classes: anything("optional"),
+  sampled: wholeNumber("required", { min: 1 }),
+  hash: matching("required", /^[0-9a-f]{64}$/, "a SHA-256 in hexadecimal"),
+  pixels: blocksOfDigests("required"),
+  labels: blocksOfDigests("required"),
+  ids: blocksOfDigests("optional"),
+};
+
+function checkFingerprint(value: unknown): void {
+  const record = recordOf(value, "before", "invalid-option");
+  checkFields(record, { name: text("required"), ...fields }, "before", "invalid-option");
+  if (record.classes === undefined) return;
+  const classes = recordOf(record.classes, "before.classes", "invalid-option");
+  const ofClasses = { count: wholeNumber("required", { min: 0 }), digest: text("required") };
+  checkFields(classes, ofClasses, "before.classes", "invalid-option");
 }
 
 /** How two fingerprints differ that are of as many items of the same kind. */
@@ -149,11 +181,6 @@ async function fingerprint(
   like: DatasetFingerprint | undefined,
 ): Promise<DatasetFingerprint> {
   const { name, length: count, classes, ids } = dataset;
-  if (!(Number.isSafeInteger(count) && count >= 1))
-    throw new LejepaError(
-      "invalid-option",
-      `dataset "${name}": its length is ${String(count)}. Give it at least one item.`,
-    );
   if (ids !== undefined && ids.length !== count)
     throw new LejepaError(
       "invalid-option",

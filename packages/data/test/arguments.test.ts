@@ -56,6 +56,20 @@ const rows: ArgumentRow[] = [
       signal: ["nothing"],
     },
   },
+  { name: "fingerprintOf", call: dataPackage.fingerprintOf, args: [dataset] },
+  {
+    name: "fingerprintDifferences",
+    call: dataPackage.fingerprintDifferences,
+    args: [await dataPackage.fingerprintOf(dataset), dataset],
+    options: 0,
+    allowed: {
+      name: ["a text"],
+      size: ["a text"],
+      labelled: ["true"],
+      classes: ["nothing"],
+      ids: ["nothing"],
+    },
+  },
   {
     name: "mnist",
     call: dataPackage.mnist,
