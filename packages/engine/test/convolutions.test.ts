@@ -227,3 +227,49 @@ test.for(compiledNames)(
     });
   },
 );
+
+test.for(compiledNames)(
+  "on %s a padded depthwise convolution with a bias is computed in a program of its own",
+  async (name, context) => {
+    const compiled = await engineOf(name, context).compile(
+      ({ filter, bias }, { x }) => {
+        const loss = (filter: tf.Tensor, bias: tf.Tensor): tf.Scalar => {
+          const y = tf.fused.depthwiseConv2d({
+            ...{ x: x as tf.Tensor4D, filter: filter as tf.Tensor4D, bias, strides: 1 },
+            pad: [
+              [0, 0],
+              [0, 0],
+              [1, 3],
+              [0, 0],
+            ],
+          });
+          return tf.sum(
+            tf.pad(y, [
+              [0, 0],
+              [0, 1],
+              [2, 3],
+              [0, 1],
+            ]),
+          );
+        };
+        const { value, grads } = tf.valueAndGrads(loss)([filter!, bias!]);
+        const [filterGradient, biasGradient] = grads as [tf.Tensor, tf.Tensor];
+        return {
+          state: { filter: tf.sub(filter!, filterGradient), bias: tf.sub(bias!, biasGradient) },
+          outputs: { value, filter: filterGradient, bias: biasGradient },
+        };
+      },
+      {
+        state: {
+          filter: { shape: [1, 1, 1, 1], data: Float32Array.of(2) },
+          bias: { shape: [1], data: Float32Array.of(0.5) },
+        },
+        inputs: { x: { shape: [1, 1, 1, 1] } },
+      },
+    );
+    const got = await compiled.run({ x: Float32Array.of(3) });
+    await compiled.dispose();
+    const numbersOf = Object.entries(got).map(([key, { data }]) => [key, [...data]]);
+    expect(Object.fromEntries(numbersOf)).toEqual({ value: [8.5], filter: [3], bias: [5] });
+  },
+);

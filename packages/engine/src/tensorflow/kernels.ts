@@ -197,10 +197,13 @@ const depthwiseGradients = gradients(
   "DepthwiseConv2dNativeBackpropFilter",
 );
 
-/** By equal strides: of more results than are asked for the others are left out, and have no gradient. */
+/** By equal strides: of more results than are asked for the others are left out, and have no gradient. Padding that
+ *  TensorFlow has no word for goes around the image, as its optimiser, which fuses the convolution with a bias behind it,
+ *  forgets explicit paddings and then aborts. */
 const depthwise = {
-  convolve: (g: OnnxBuilder, x: Value, filter: Value, asked: Window): Value => {
-    const { window, steps } = withEqualStrides(asked);
+  convolve: (g: OnnxBuilder, image: Value, filter: Value, asked: Window): Value => {
+    const { window: even, steps } = withEqualStrides(asked);
+    const { x, window } = withoutPadding(g, image, even);
     const y = native(
       g,
       "DepthwiseConv2dNative",

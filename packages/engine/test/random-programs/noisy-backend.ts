@@ -58,6 +58,9 @@ const weighing = new Set(
   "AvgPool AvgPoolGrad FusedBatchNorm Mean ResizeBilinear ResizeBilinearGrad".split(" "),
 );
 
+/** Kernels that a backend may take by way of a reciprocal, so that even 1/1 is rounded. */
+const dividing = new Set("RealDiv Reciprocal".split(" "));
+
 let random: seedrandom.PRNG = seedrandom.alea("");
 
 /** The noise of the run to come. */
@@ -98,11 +101,13 @@ export function registerNoisyBackend(): void {
           operands,
         );
         const results = kernel.kernelFunc({ ...call, inputs: inputs as tf.NamedTensorInfoMap });
-        for (const { dataId } of Object.values(operands)) backend.disposeData(dataId);
+        for (const operand of Object.values(operands)) operand.dispose();
         for (const info of [results].flat()) {
-          if (!exact.has(kernel.kernelName)) addNoise(info, backend);
+          if (!exact.has(kernel.kernelName))
+            addNoise(info, backend, dividing.has(kernel.kernelName) ? movedAnyway : moved);
           if (choosing.has(kernel.kernelName) || kernel.kernelName in summing)
             flipZeros(info, backend);
+          if (pooling.has(kernel.kernelName)) loseNaN(info, call.inputs, backend);
         }
         return results;
       },
@@ -110,12 +115,12 @@ export function registerNoisyBackend(): void {
   }
 }
 
-/** Copies of the operands that are added up. */
+/** Copies of the operands that are added up; tensors, as a kernel may call others on them. */
 function movedOperands(
   kernelName: string,
   inputs: tf.NamedTensorInfoMap,
   backend: MathBackendCPU,
-): Record<string, tf.TensorInfo> {
+): Record<string, tf.Tensor> {
   const names = summing[kernelName];
   if (names === undefined) return {};
   const move = weighing.has(kernelName) ? movedAnyway : moved;
@@ -126,10 +131,8 @@ function movedOperands(
       )
       .map(([name, info]) => {
         const values = backend.data.get(info!.dataId).values as Float32Array;
-        return [
-          name,
-          backend.makeTensorInfo(info!.shape, "float32", Float32Array.from(values, move)),
-        ];
+        const copy = Float32Array.from(values, move);
+        return [name, tf.tensor(copy, info!.shape, "float32")];
       }),
   );
 }
@@ -144,14 +147,36 @@ const choosing = new Set(
 function flipZeros({ dataId, dtype }: tf.TensorInfo, backend: MathBackendCPU): void {
   if (dtype !== "float32") return;
   const values = backend.data.get(dataId).values as Float32Array;
-  for (let i = 0; i < values.length; i++) if (values[i] === 0 && random() < 0.5) values[i] = -0;
+  for (let i = 0; i < values.length; i++) if (values[i] === 0) values[i] = random() < 0.5 ? -0 : 0;
 }
 
-function addNoise({ dataId, dtype }: tf.TensorInfo, backend: MathBackendCPU): void {
+/** Kernels that each library passes NaN and -Infinity through in its own way, and documents none: TensorFlow's maximum
+ *  starts at the least finite number and stays there, onnxruntime's is NaN where a window begins with it. */
+const pooling = new Set("MaxPool MaxPoolGrad MaxPoolWithArgmax".split(" "));
+
+/** Makes NaN of any result, if an operand has one, or -Infinity. */
+function loseNaN(
+  { dataId, dtype }: tf.TensorInfo,
+  inputs: tf.NamedTensorInfoMap,
+  backend: MathBackendCPU,
+): void {
+  const valuesOf = (id: object) => backend.data.get(id).values as Float32Array;
+  const isLost = (value: number) => Number.isNaN(value) || value === -Infinity;
+  if (dtype !== "float32") return;
+  if (!Object.values(inputs).some((info) => info && valuesOf(info.dataId).some(isLost))) return;
+  const values = valuesOf(dataId);
+  for (let i = 0; i < values.length; i++) if (random() < 0.5) values[i] = NaN;
+}
+
+function addNoise(
+  { dataId, dtype }: tf.TensorInfo,
+  backend: MathBackendCPU,
+  move: (value: number) => number,
+): void {
   if (dtype !== "float32") return;
   const entry = backend.data.get(dataId);
   const values = entry?.values as Float32Array | undefined;
   if (!values) return;
   // In place: a kernel that rounds made it just now. A view of an operand would be moved twice, which is no harm.
-  for (let i = 0; i < values.length; i++) values[i] = moved(values[i]!);
+  for (let i = 0; i < values.length; i++) values[i] = move(values[i]!);
 }
