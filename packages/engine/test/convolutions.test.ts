@@ -231,17 +231,19 @@ test.for(compiledNames)(
 test.for(compiledNames)(
   "on %s a padded depthwise convolution with a bias is computed in a program of its own",
   async (name, context) => {
+    const pad: tf.backend_util.ExplicitPadding = [
+      [0, 0],
+      [0, 0],
+      [1, 3],
+      [0, 0],
+    ];
     const compiled = await engineOf(name, context).compile(
       ({ filter, bias }, { x }) => {
         const loss = (filter: tf.Tensor, bias: tf.Tensor): tf.Scalar => {
           const y = tf.fused.depthwiseConv2d({
-            ...{ x: x as tf.Tensor4D, filter: filter as tf.Tensor4D, bias, strides: 1 },
-            pad: [
-              [0, 0],
-              [0, 0],
-              [1, 3],
-              [0, 0],
-            ],
+            x: x as tf.Tensor4D,
+            filter: filter as tf.Tensor4D,
+            ...{ bias, strides: 1, pad: pad as never },
           });
           return tf.sum(
             tf.pad(y, [

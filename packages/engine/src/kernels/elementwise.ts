@@ -15,7 +15,7 @@ import type {
 } from "@tensorflow/tfjs-core";
 import type { Value } from "../graph/graph.js";
 import { float, type OnnxBuilder } from "../onnx/builder.js";
-import { elu, sigmoid } from "./fused-activation.js";
+import { elu } from "./fused-activation.js";
 import { kernel, refuse, unary } from "./kernel.js";
 
 /** The operator of the same meaning. */
@@ -127,7 +127,7 @@ export const activation = {
   Relu: same("Relu"),
   Relu6: unary((x, g) => g.op("Clip", [x, g.number(0, x), g.number(6, x)], x.shape, x.dtype)),
   Selu: unary((x, g) => g.mul(elu(g, x, 1.6732632423543772), g.uniform(1.0507009873554805))),
-  Sigmoid: unary((x, g) => sigmoid(g, x)),
+  Sigmoid: same("Sigmoid"),
   Softplus: same("Softplus"),
   Step: kernel<StepInputs, StepAttrs>(({ x }, { alpha }, g) => {
     // max(0, min(1, x largest)) is 0 up to 0 and 1 from the smallest normal number on; a comparison and a cast took

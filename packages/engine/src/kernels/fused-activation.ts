@@ -1,10 +1,5 @@
 import type { Value } from "../graph/graph.js";
 import { float, type OnnxBuilder } from "../onnx/builder.js";
-import { exactly } from "../passes/exact-sigmoids.js";
-
-/** The tail of a sigmoid is wanted but inside a composite kernel, see {@link exactSigmoids}. */
-export const sigmoid = (g: OnnxBuilder, x: Value): Value =>
-  g.unary("Sigmoid", x, g.layer.startsWith("Lejepa") ? {} : exactly);
 
 /** x above 0 and alpha (e^x - 1) below, as e^x - 1 = 2 t / (1 - t) with t = tanh(x / 2): both runtimes' own is e^x less 1,
  *  which loses its digits near 0. */
@@ -32,7 +27,7 @@ export function activate(
     case "elu":
       return elu(g, x);
     case "sigmoid":
-      return sigmoid(g, x);
+      return g.unary("Sigmoid", x);
     case "leakyrelu":
       return g.unary("LeakyRelu", x, { alpha: float(leakyAlpha ?? 0.2) });
     case "prelu":

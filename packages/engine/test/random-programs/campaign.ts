@@ -95,7 +95,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
         failures.push(found);
         options.onFailure?.(found);
       }
-      options.onProgram?.(++done, failures.length);
+      done++;
+      options.onProgram?.(done, failures.length);
     }
   };
   const lists = (["tfjs", "ops"] as const).map((gradients) => ({

@@ -154,7 +154,7 @@ function flipZeros({ dataId, dtype }: tf.TensorInfo, backend: MathBackendCPU): v
  *  starts at the least finite number and stays there, onnxruntime's is NaN where a window begins with it. */
 const pooling = new Set("MaxPool MaxPoolGrad MaxPoolWithArgmax".split(" "));
 
-/** Makes NaN of any result, if an operand has one, or -Infinity. */
+/** Makes anything of the result, if an operand has a NaN or -Infinity. */
 function loseNaN(
   { dataId, dtype }: tf.TensorInfo,
   inputs: tf.NamedTensorInfoMap,
@@ -165,7 +165,7 @@ function loseNaN(
   if (dtype !== "float32") return;
   if (!Object.values(inputs).some((info) => info && valuesOf(info.dataId).some(isLost))) return;
   const values = valuesOf(dataId);
-  for (let i = 0; i < values.length; i++) if (random() < 0.5) values[i] = NaN;
+  for (let i = 0; i < values.length; i++) values[i] = random() < 0.5 ? NaN : 0;
 }
 
 function addNoise(

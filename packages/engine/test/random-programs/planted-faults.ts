@@ -1,5 +1,6 @@
 /** Lowerings broken on purpose, to see that random programs find them. */
-import { binary, unary, type Row } from "../../src/kernels/kernel.js";
+import type { StepAttrs, StepInputs } from "@tensorflow/tfjs-core";
+import { binary, kernel, unary, type Row } from "../../src/kernels/kernel.js";
 import { onnxTarget } from "../../src/kernels/table.js";
 import type { Verdict } from "./judge.js";
 
@@ -17,7 +18,9 @@ export const plantedFaults: Readonly<Record<string, PlantedFault>> = {
   // Of gradients alone, and where an element is exactly 0.
   "the gradient of a ReLU at 0 is 1": {
     rows: {
-      Step: unary((x, g) => g.cast(g.compare("GreaterOrEqual", x, g.number(0, x)), x.dtype)),
+      Step: kernel<StepInputs, StepAttrs>(({ x }, { alpha }, g) =>
+        g.where(g.compare("GreaterOrEqual", x, g.number(0, x)), g.number(1, x), g.number(alpha, x)),
+      ),
     },
     verdict: "wrong number",
     kernel: /relu|step|conv2d|matMul|convBlock|batchNorm|mlp|dropPath/,

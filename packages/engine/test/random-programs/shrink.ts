@@ -107,7 +107,7 @@ async function fewerOperations(
       await accept(cut(best(), gone, values));
       if (best().operations.length === before) at += block;
     }
-    for (const { results } of best().operations.toReversed().slice(0, -1))
+    for (const { results } of best().operations.toReversed())
       for (const { name, dtype } of results)
         if (best().loss.length === 0 && best().outputs.length === 1 && best().outputs[0] !== name) {
           if (await accept({ ...best(), outputs: [name] })) break;
