@@ -4,8 +4,8 @@ import { SingleBar } from "cli-progress";
 import { counted } from "./counted.js";
 import { progressLine } from "./progress-line.js";
 
-/** Time between lines where there is no terminal to redraw one on. */
-const lineEveryMilliseconds = 5000;
+/** Time to the first line and between lines, in milliseconds, where there is no terminal to redraw one on. */
+const [firstLineAfter, lineEvery] = [500, 5000];
 
 /** A count that is shown on standard error. */
 interface Bar {
@@ -13,7 +13,7 @@ interface Bar {
   stop(): void;
 }
 
-/** Redrawn on a terminal; elsewhere a line every few seconds, if there is anything new, and one at the end.
+/** Redrawn on a terminal; elsewhere a line soon and every few seconds, if there is anything new, and one at the end.
  *  @param total what is counted up to
  *  @param unit what is counted
  *  @param from what was done before */
@@ -26,15 +26,15 @@ function startBar(total: number, unit: string, from = 0): Bar {
     return progressLine({ value, total, unit, secondsLeft, facts }, columns);
   };
   if (!process.stderr.isTTY) {
-    let [written, writtenAt] = [from, began];
+    let [written, nextAt] = [from, began + firstLineAfter];
     const write = (): void => {
-      [written, writtenAt] = [value, performance.now()];
+      [written, nextAt] = [value, performance.now() + lineEvery];
       process.stderr.write(`${line()}\n`);
     };
     return {
       update(to, told = facts) {
         [value, facts] = [to, told];
-        if (value !== written && performance.now() - writtenAt >= lineEveryMilliseconds) write();
+        if (value !== written && performance.now() >= nextAt) write();
       },
       stop() {
         if (value !== written) write();
