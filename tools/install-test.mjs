@@ -14,6 +14,7 @@ const manifests = new Map(
     return [manifest.name, { ...manifest, folder }];
   }),
 );
+const tfjs = "@tensorflow/tfjs-core";
 let passed = 0;
 const failed = [];
 /** What is tried of each program that a package brings. */
@@ -62,24 +63,15 @@ try {
         `import * as entry from "${entry}";\nexport default entry;\n`,
       );
     }
-    writeFileSync(
-      join(home, "tsconfig.json"),
-      // skipLibCheck: the types of tfjs-core do not check on their own.
-      JSON.stringify({
-        compilerOptions: {
-          module: "NodeNext",
-          target: "ES2022",
-          strict: true,
-          noEmit: true,
-          skipLibCheck: true,
-          types: [],
-        },
-        include: ["entry-*.ts"],
-      }),
-    );
     check(`${manifest.name} is type-checked from TypeScript`, () =>
-      run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], home),
+      typecheck(home, entries.keys(), { skipLibCheck: true }),
     );
+    // The types of tfjs-core and of jax-js do not check on their own.
+    const own = [...entries.keys()].filter((i) => !needsSkipLibCheck(manifest.name, entries[i]));
+    if (own.length > 0)
+      check(`${manifest.name} is type-checked with its declarations`, () =>
+        typecheck(home, own, { skipLibCheck: false }),
+      );
     for (const program of Object.keys(manifest.bin ?? {})) tryPrograms[program](program, home);
     // The tests of a checkout run the other examples; a worker thread of Node 20 does not run TypeScript.
     for (const { code, printed } of examples(manifest.folder))
@@ -172,6 +164,29 @@ function withSiblings(name, found = new Set()) {
   for (const other of Object.keys(manifests.get(name).dependencies ?? {}))
     if (manifests.has(other) && !found.has(other)) withSiblings(other, found);
   return found;
+}
+
+/** Whether the types of an entry are of tfjs or of jax-js. */
+function needsSkipLibCheck(name, entry) {
+  const isOptional = (manifest) => manifest.peerDependenciesMeta?.[tfjs]?.optional === true;
+  const needed = [...withSiblings(name)].map((sibling) => manifests.get(sibling));
+  const isNeeded = (manifest) =>
+    tfjs in (manifest.dependencies ?? {}) ||
+    (tfjs in (manifest.peerDependencies ?? {}) && !isOptional(manifest));
+  return entry.endsWith("/tfjs") || entry.endsWith("/jax") || needed.some(isNeeded);
+}
+
+/** Compiles the files that import the entries of these numbers. */
+function typecheck(home, entries, options) {
+  const compilerOptions = { module: "NodeNext", target: "ES2022", strict: true, noEmit: true };
+  writeFileSync(
+    join(home, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: { ...compilerOptions, types: [], ...options },
+      files: [...entries].map((i) => `entry-${i}.ts`),
+    }),
+  );
+  run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], home);
 }
 
 function check(what, action) {
