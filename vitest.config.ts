@@ -14,8 +14,6 @@ export default defineConfig({
   },
   test: {
     environment: "node",
-    // A campaign that is a command of its own (npm run mutants) until its table of survivors is made anew.
-    exclude: ["**/node_modules/**", "tools/mutants/mutants.test.ts"],
     include: ["{packages/*/{src,test},tools,docs/examples}/**/*.test.ts"],
     pool: "forks",
     // A worker thread started by a module under test is TypeScript too.

@@ -111,7 +111,24 @@ export const survivors: readonly { readonly why: string; readonly mutants: reado
     mutants: [
       'float64.ts allReduceMean: unsupported(name, "allReduceMean") -> unsupported(name, "")',
       'float64.ts characteristicMeans: unsupported(name, "characteristicMeans") -> unsupported(name, "")',
-      "error.ts unsupported: `${capability}: the ${adapter} adapter has n… or use another adapter.` -> `${capability}: the ${adapter} adapter has n… or use another adapter.`",
+      "error.ts unsupported: `${String(capability)}: the ${String(adapter… or use another adapter.` -> `${String(capability)}: the ${String(adapter… or use another adapter.`",
+    ],
+  },
+  {
+    why: "What is no tensor of the adapter is refused for callers without a compiler; the contract leaves it open.",
+    mutants: [
+      "float64.ts float64Adapter: checkedAdapter(adapter, isFloat64Tensor) -> adapter",
+      'float64.ts isFloat64Tensor: if (typeof value !== "object" || value === null) return false; -> return value; if (typeof value !== "object" …e === null) return false;',
+      'float64.ts isFloat64Tensor: typeof value !== "object" || value === null -> false',
+      'float64.ts isFloat64Tensor: typeof value !== "object" || value === null -> typeof value !== "object" && value === null',
+      "float64.ts isFloat64Tensor: return false; -> return true;",
+      "float64.ts isFloat64Tensor: Array.isArray(shape) && data instanceof Float64Array -> Array.isArray(shape) || data instanceof Float64Array",
+    ],
+  },
+  {
+    why: "A list of length -1 is empty too.",
+    mutants: [
+      "shapes.ts rank: Math.max(0, ...shapes.map((shape) => shape.length)) -> Math.max(-1, ...shapes.map((shape) => shape.length))",
     ],
   },
 ];

@@ -4,6 +4,14 @@
  *  for what is no shape, axis or count at all. */
 import type { Shape } from "./contract.js";
 import { LejepaError, said } from "./error.js";
+import {
+  requireArrayLike,
+  requireBoolean,
+  requireCount,
+  requireDims,
+  requireNumbers,
+  requireShapes,
+} from "./shape-arguments.js";
 
 /** Throws `shape-mismatch` with a message that starts with the operation's name. */
 function mismatch(operation: string, message: string): never {
@@ -13,37 +21,6 @@ function mismatch(operation: string, message: string): never {
 /** A shape as it is written in messages. */
 function show(shape: Shape): string {
   return `[${shape.join(", ")}]`;
-}
-
-/** Throws `invalid-argument` unless the value is an array of numbers. */
-function requireNumbers(operation: string, name: string, value: Shape): void {
-  let isNumbers = Array.isArray(value);
-  for (let at = 0; isNumbers && at < value.length; at++) isNumbers = typeof value[at] === "number";
-  if (!isNumbers)
-    throw new LejepaError(
-      "invalid-argument",
-      `${operation}: ${name} should be an array of numbers, got ${said(value)}.`,
-    );
-}
-
-/** The same for an array of shapes. */
-function requireShapes(operation: string, name: string, value: readonly Shape[]): void {
-  if (!Array.isArray(value))
-    throw new LejepaError(
-      "invalid-argument",
-      `${operation}: ${name} should be an array of shapes, got ${said(value)}.`,
-    );
-  for (let at = 0; at < value.length; at++)
-    requireNumbers(operation, `${name}[${at}]`, (value as readonly Shape[])[at]!);
-}
-
-/** Throws `invalid-argument` unless the value is an integer of 0 or more. */
-function requireCount(operation: string, name: string, value: number): void {
-  if (!(Number.isSafeInteger(value) && value >= 0))
-    throw new LejepaError(
-      "invalid-argument",
-      `${operation}: ${name} should be an integer of 0 or more, got ${said(value)}.`,
-    );
 }
 
 /** Number of entries of a shape; 1 for a scalar. */
@@ -128,11 +105,7 @@ export function reducedShape(
 ): number[] {
   requireNumbers("reducedShape", "shape", shape);
   requireNumbers("reducedShape", "axes", axes);
-  if (dims !== "keep" && dims !== "drop")
-    throw new LejepaError(
-      "invalid-argument",
-      `reducedShape: dims should be "keep" or "drop", got ${said(dims)}.`,
-    );
+  requireDims("reducedShape", dims);
   const kept = shape.map((size, i) => (axes.includes(i) ? 1 : size));
   return dims === "keep" ? kept : kept.filter((_, i) => !axes.includes(i));
 }
@@ -146,12 +119,8 @@ export function matMulSizes(
 ): { batch: number[]; rows: number; inner: number; columns: number } {
   requireNumbers("matMul", "a", a);
   requireNumbers("matMul", "b", b);
-  for (const [name, value] of Object.entries({ transposeA, transposeB }))
-    if (typeof value !== "boolean")
-      throw new LejepaError(
-        "invalid-argument",
-        `matMul: ${name} should be true or false, got ${said(value)}.`,
-      );
+  requireBoolean("matMul", "transposeA", transposeA);
+  requireBoolean("matMul", "transposeB", transposeB);
   if (a.length < 2 || b.length < 2)
     mismatch(
       "matMul",
@@ -179,8 +148,9 @@ export function resolvePermutation(
   rank: number,
 ): number[] {
   requireCount("transpose", "rank", rank);
-  if (permutation !== undefined) requireNumbers("transpose", "permutation", permutation);
-  const given = permutation ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  const given =
+    permutation === undefined ? Array.from({ length: rank }, (_, i) => rank - 1 - i) : permutation;
+  requireNumbers("transpose", "permutation", given);
   const resolved = given.map((axis) => resolveAxis("transpose", axis, rank));
   if (resolved.length !== rank || new Set(resolved).size !== rank)
     mismatch("transpose", `${show(given)} is not a permutation of the ${rank} axes.`);
@@ -232,11 +202,7 @@ export function concatShape(
 /** Checks the indices of `gather` against the size of the axis. */
 export function checkIndices(indices: ArrayLike<number>, size: number): void {
   requireCount("gather", "size", size);
-  if (!Array.isArray(indices) && !(ArrayBuffer.isView(indices) && !(indices instanceof DataView)))
-    throw new LejepaError(
-      "invalid-argument",
-      `gather: indices should be an array of integers, got ${said(indices)}.`,
-    );
+  requireArrayLike("gather", "indices", indices);
   for (const index of Array.from(indices))
     if (!Number.isInteger(index) || index < 0 || index >= size)
       throw new LejepaError(
