@@ -48,7 +48,7 @@ export interface LoaderOptions {
    *  by default. */
   readonly batches?: number;
   /** Worker threads; 0 makes batches in this thread when they are asked for. By default one less
-   *  than there are processors, 1 to 4. */
+   *  than there are processors, 1 to 4; at most 256. */
   readonly workers?: number;
   /** Batches that workers prepare ahead; twice the workers, at least 2, by default. */
   readonly prefetch?: number;
@@ -181,7 +181,8 @@ const loaderFields: Readonly<Record<keyof LoaderOptions, Field>> = {
     accepts: (value) =>
       value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 0),
   },
-  workers: wholeNumber("optional", { min: 0 }),
+  // Of what a thread needs, some 10 MB, thousands end the process with no word of why.
+  workers: wholeNumber("optional", { min: 0, max: 256 }),
   prefetch: wholeNumber("optional", { min: 1 }),
   signal: abortSignal("optional"),
 };

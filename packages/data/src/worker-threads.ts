@@ -79,7 +79,8 @@ function startThread(url: URL, setup: WorkerSetup): Thread {
   worker.on("message", (reply: WorkerReply) => {
     const job = thread.waiting.get(reply.id);
     thread.waiting.delete(reply.id);
-    if (thread.waiting.size === 0) worker.unref();
+    // Not of a thread that is being ended: nothing else may be left to keep the process alive until it has.
+    if (thread.waiting.size === 0 && thread.failure === undefined) worker.unref();
     if ("content" in reply) job?.resolve(reply.content);
     else job?.reject(errorOf(reply.error));
   });

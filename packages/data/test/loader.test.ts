@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import type { Worker } from "node:worker_threads";
 import {
   arrayDataset,
@@ -29,6 +30,28 @@ async function batchesOf(dataset: Dataset, options: LoaderOptions): Promise<Batc
   for await (const batch of createLoader(dataset, options)) batches.push(batch);
   return batches;
 }
+
+test("a program goes on behind close, though batches that nobody waits for arrive meanwhile", () => {
+  // In a process of its own, which ends when nothing keeps it: with 13 if its promise was still open.
+  const program = `
+    import { arrayDataset, createLoader } from "@lejepa/data";
+    const dataset = arrayDataset({ name: "a", images: new Uint8Array(768), shape: [12, 8, 8, 1] });
+    for (let i = 0; i < 10; i++) {
+      const loader = createLoader(dataset, { batchSize: 2, views: { count: 1, transforms: [] }, workers: 1 });
+      await loader.next();
+      const until = Date.now() + 20;
+      while (Date.now() < until);
+      await loader.close();
+    }
+    console.log("behind close");`;
+  const folder = import.meta.dirname;
+  const { stdout, status, stderr } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", "--input-type=module", "--eval", program],
+    { cwd: folder, encoding: "utf8", timeout: 60_000 },
+  );
+  expect({ stdout, status, stderr }).toEqual({ stdout: "behind close\n", status: 0, stderr: "" });
+});
 
 describe("batches", () => {
   test("are view-major, in order, with indices and labels", async () => {

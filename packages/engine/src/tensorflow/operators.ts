@@ -279,7 +279,12 @@ const operators: Readonly<Record<string, Operator>> = {
   ReduceMin: reduction("Min"),
   ReduceProd: reduction("Prod"),
   ReduceSum: reduction("Sum"),
-  Relu: named("Relu"),
+  // Not TensorFlow's Relu: fused into the operation before it, as oneDNN does, it makes 0 of NaN, and whoever watches the
+  // loss or the features sees a network that is broken as one that is not. It takes no longer.
+  Relu: (node, [x], w) => {
+    const zero = w.constant({ uniform: 0 }, [], node.inputs[0]!.dtype);
+    return w.node("Maximum", [x!, zero], T(node));
+  },
   Reshape: (node, [x], w) =>
     w.node("Reshape", [x!, list(w, node.outputs[0]!.shape)], { ...T(node), Tshape: int32 }),
   Round: named("Round"),

@@ -1,0 +1,108 @@
+import { batchNorm, convBlock } from "@lejepa/ops";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, expect, test } from "vitest";
+import { createEngine, type Engine } from "@lejepa/engine";
+import { namedBackends } from "../../../tools/backend-names.mjs";
+
+/** What goes before an activation, of images [2, 8, 8, 16], with weights of their own: each is fused with it somewhere. */
+const layers: Readonly<Record<string, (x: tf.Tensor4D, w: tf.Tensor) => tf.Tensor>> = {
+  convolution: (x, w) => tf.conv2d(x, tf.reshape(w, [3, 3, 16, 16]), 1, "same"),
+  "convolution with bias": (x, w) =>
+    tf.add(tf.conv2d(x, tf.reshape(w, [3, 3, 16, 16]), 1, "same"), tf.fill([16], 0.1)),
+  "depthwise convolution with bias": (x, w) =>
+    tf.add(
+      tf.depthwiseConv2d(x, tf.reshape(tf.slice(w, [0], [144]), [3, 3, 16, 1]), 1, "same"),
+      tf.fill([16], 0.1),
+    ),
+  "product with bias": (x, w) =>
+    tf.add(
+      tf.matMul(tf.reshape(x, [128, 16]), tf.reshape(tf.slice(w, [0], [1024]), [16, 64])),
+      tf.fill([64], 0.1),
+    ),
+};
+const activations: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
+  relu: tf.relu,
+  relu6: tf.relu6,
+  leakyRelu: (x) => tf.leakyRelu(x, 0.1),
+  elu: tf.elu,
+  tanh: tf.tanh,
+  sigmoid: tf.sigmoid,
+};
+const norms = (x: tf.Tensor4D, mode: "train" | "eval") =>
+  batchNorm(x, tf.ones([16]), tf.zeros([16]), statistics(), { mode, activation: "relu" }).y;
+const statistics = () => ({ mean: tf.zeros([16]), variance: tf.ones([16]) });
+const blocks: typeof layers = Object.fromEntries(
+  (["train", "eval"] as const).flatMap((mode) => [
+    [`a batch norm with ReLU, ${mode}`, (x) => norms(x, mode)],
+    [
+      `a convolution, batch norm and ReLU, ${mode}`,
+      (x, w) =>
+        convBlock(
+          x,
+          tf.reshape(w, [3, 3, 16, 16]),
+          { weight: tf.ones([16]), bias: tf.zeros([16]), running: statistics() },
+          { mode, padding: 1 },
+        ).y,
+    ],
+  ]),
+);
+const programs: typeof layers = {
+  ...Object.fromEntries(
+    Object.entries(layers).flatMap(([layer, before]) =>
+      Object.entries(activations).map(([name, activation]) => [
+        `${name} of a ${layer}`,
+        (x: tf.Tensor4D, w: tf.Tensor) => activation(before(x, w)),
+      ]),
+    ),
+  ),
+  ...blocks,
+};
+
+const named = (["eager", "onnx", "tensorflow"] as const).filter((name) =>
+  (namedBackends as readonly string[]).includes(name),
+);
+const engines = new Map<string, Engine>();
+afterAll(async () => {
+  for (const engine of engines.values()) await engine.dispose();
+});
+async function run(
+  name: (typeof named)[number],
+  program: string,
+  x: Float32Array,
+  w: Float32Array,
+) {
+  if (!engines.has(name))
+    engines.set(name, await createEngine(name, name === "eager" ? { backend: "cpu" } : {}));
+  const step = await engines.get(name)!.compile(
+    (state, inputs) => ({
+      state,
+      outputs: { y: programs[program]!(inputs["x"] as tf.Tensor4D, inputs["w"]!) },
+    }),
+    {
+      state: { unused: { shape: [1], data: new Float32Array(1) } },
+      inputs: { x: { shape: [2, 8, 8, 16] }, w: { shape: [2304] } },
+    },
+  );
+  const { y } = await step.run({ x, w });
+  await step.dispose();
+  return Array.from(y!.data, (value) => Number.isNaN(value));
+}
+
+const sine = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(i));
+const withNaN = (values: Float32Array, at: number): Float32Array => {
+  values[at] = NaN;
+  return values;
+};
+
+for (const place of ["images", "weights"] as const) {
+  test.each(Object.keys(programs))(`a NaN of the ${place} comes through %s`, async (program) => {
+    const x = sine(2048);
+    const w = sine(2304);
+    if (place === "images") withNaN(x, 5);
+    else withNaN(w, 5);
+    const eager = await run("eager", program, x, w);
+    expect(eager.includes(true)).toBe(place === "images" || !program.startsWith("a batch norm"));
+    for (const name of named)
+      expect({ name, places: await run(name, program, x, w) }).toEqual({ name, places: eager });
+  });
+}
