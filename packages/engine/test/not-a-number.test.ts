@@ -4,8 +4,10 @@ import { afterAll, expect, test } from "vitest";
 import { createEngine, type Engine } from "@lejepa/engine";
 import { namedBackends } from "../../../tools/backend-names.mjs";
 
+type Program = (x: tf.Tensor4D, w: tf.Tensor) => tf.Tensor;
+
 /** What goes before an activation, of images [2, 8, 8, 16], with weights of their own: each is fused with it somewhere. */
-const layers: Readonly<Record<string, (x: tf.Tensor4D, w: tf.Tensor) => tf.Tensor>> = {
+const layers: Readonly<Record<string, Program>> = {
   convolution: (x, w) => tf.conv2d(x, tf.reshape(w, [3, 3, 16, 16]), 1, "same"),
   "convolution with bias": (x, w) =>
     tf.add(tf.conv2d(x, tf.reshape(w, [3, 3, 16, 16]), 1, "same"), tf.fill([16], 0.1)),
@@ -28,30 +30,29 @@ const activations: Readonly<Record<string, (x: tf.Tensor) => tf.Tensor>> = {
   tanh: tf.tanh,
   sigmoid: tf.sigmoid,
 };
-const norms = (x: tf.Tensor4D, mode: "train" | "eval") =>
-  batchNorm(x, tf.ones([16]), tf.zeros([16]), statistics(), { mode, activation: "relu" }).y;
 const statistics = () => ({ mean: tf.zeros([16]), variance: tf.ones([16]) });
-const blocks: typeof layers = Object.fromEntries(
-  (["train", "eval"] as const).flatMap((mode) => [
-    [`a batch norm with ReLU, ${mode}`, (x) => norms(x, mode)],
+const blocks: Readonly<Record<string, Program>> = Object.fromEntries(
+  (["train", "eval"] as const).flatMap((mode): [string, Program][] => [
+    [
+      `a batch norm with ReLU, ${mode}`,
+      (x) =>
+        batchNorm(x, tf.ones([16]), tf.zeros([16]), statistics(), { mode, activation: "relu" }).y,
+    ],
     [
       `a convolution, batch norm and ReLU, ${mode}`,
-      (x, w) =>
-        convBlock(
-          x,
-          tf.reshape(w, [3, 3, 16, 16]),
-          { weight: tf.ones([16]), bias: tf.zeros([16]), running: statistics() },
-          { mode, padding: 1 },
-        ).y,
+      (x, w) => {
+        const norm = { weight: tf.ones([16]), bias: tf.zeros([16]), running: statistics() };
+        return convBlock(x, tf.reshape(w, [3, 3, 16, 16]), norm, { mode, padding: 1 }).y;
+      },
     ],
   ]),
 );
-const programs: typeof layers = {
+const programs: Readonly<Record<string, Program>> = {
   ...Object.fromEntries(
     Object.entries(layers).flatMap(([layer, before]) =>
-      Object.entries(activations).map(([name, activation]) => [
+      Object.entries(activations).map(([name, activation]): [string, Program] => [
         `${name} of a ${layer}`,
-        (x: tf.Tensor4D, w: tf.Tensor) => activation(before(x, w)),
+        (x, w) => activation(before(x, w)),
       ]),
     ),
   ),
