@@ -237,7 +237,7 @@ test("a config that is no object is refused", () => {
     /runs\/a\/config\.json: it should be/,
   );
   expect(() => checkConfig({ source: "mnist" }, "x")).toThrow(
-    /encoder should be text, got undefined/,
+    /encoder should be text, got nothing/,
   );
 });
 

@@ -1,5 +1,6 @@
+import { resolve } from "node:path";
 import { engineNames, type EngineName } from "@lejepa/engine";
-import { LejepaError } from "@lejepa/ops";
+import { LejepaError, said } from "@lejepa/ops";
 import { checkViewSpec, type TransformSpec, type ViewSpec } from "@lejepa/data";
 import { eppsPulley, type EppsPulleyOptions } from "@lejepa/sigreg";
 import { z } from "zod";
@@ -152,6 +153,22 @@ const required = stored.filter(
 const complete: z.ZodType<TrainConfig> = z.strictObject(fields, {
   error: `an object with the keys ${stored.join(", ")}`,
 });
+
+/** What a caller gives as a config, with its folder as an absolute path: a resumed run may start in another working
+ *  folder. Of the rest, values are checked once there are defaults.
+ *  @param run of a run that is resumed, the source is known
+ *  @throws LejepaError "invalid-config" */
+export function readInput(value: unknown, run: "new" | "resumed"): TrainConfigInput {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid("config", "", `an object such as { source: "mnist" }`, value);
+  const input = value as TrainConfigInput;
+  const isText = (it: unknown): boolean => typeof it === "string" && it !== "";
+  if (!(isText(input.source) || (run === "resumed" && input.source === undefined)))
+    throw invalid("config", "source", "the name of a dataset, a text", input.source);
+  if (input.folder === undefined) return input;
+  if (!isText(input.folder)) throw invalid("config", "folder", "a path, a text", input.folder);
+  return { ...input, folder: resolve(input.folder) };
+}
 
 /** Fills in the defaults of a new run and checks every value.
  *  @param defaults see `presetOf`
@@ -349,9 +366,19 @@ export function trainViews({ views, imageSize, augmentation }: TrainConfig): Vie
 }
 
 function invalid(where: string, key: string, allowed: string, got: unknown): LejepaError {
-  const shown = typeof got === "string" ? `"${got}"` : (JSON.stringify(got) ?? String(got));
   return new LejepaError(
     "invalid-config",
-    `${where}: ${key === "" ? "it" : key} should be ${allowed}, got ${Number.isNaN(got) ? "NaN" : shown}.`,
+    `${where}: ${key === "" ? "it" : key} should be ${allowed}, got ${shown(got)}.`,
   );
+}
+
+/** A value of a config as messages show it: as JSON where it is an object that JSON can hold. */
+export function shown(value: unknown): string {
+  if (typeof value !== "object" || value === null) return said(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // It is a cycle, or has a bigint in it.
+    return said(value);
+  }
 }

@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { LejepaError } from "@lejepa/ops";
+import {
+  LejepaError,
+  optional,
+  requireArgument,
+  someFunction,
+  someText,
+  type Expected,
+} from "@lejepa/ops";
 
 /** Called right before a write counts; throws when it shall not. */
 export type Guard = () => void;
@@ -48,13 +55,24 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+const fileContent: Expected = {
+  text: "a text or a Uint8Array",
+  accepts: (value) => typeof value === "string" || value instanceof Uint8Array,
+};
+
 /** Replaces a file in one step: a reader, or a crash, sees the old content or the new, never a part. When it fails, the
- *  old one is there and nothing besides. Throws "disk-full". */
+ *  old one is there and nothing besides.
+ *  @throws LejepaError "disk-full"; "invalid-argument"; and what the guard throws */
 export async function replaceFile(
   file: string,
   content: string | Uint8Array,
   guard: Guard = () => undefined,
 ): Promise<void> {
+  const need = (name: string, value: unknown, expected: Expected): void =>
+    requireArgument("replaceFile", name, value, expected, "invalid-argument");
+  need("file", file, someText);
+  need("content", content, fileContent);
+  need("guard", guard, optional(someFunction));
   const partial = await writeAside(file, content);
   try {
     guard();

@@ -6,14 +6,23 @@ import {
   amongProcesses,
   type BatchShare,
   characteristicMeans,
+  type Expected,
   type HostTensor,
   type HostTensors,
   LejepaError,
+  numberFrom,
+  optional,
+  requireArgument,
+  requireOptions,
+  someArray,
+  someObject,
   type Tensors,
+  wholeNumber,
 } from "@lejepa/ops";
 import { directions, lejepaLoss, type LejepaLossOptions } from "@lejepa/sigreg";
 import { tfjsAdapter } from "@lejepa/tensor/tfjs";
 import { adamw, adamwCorrections, adamwDefaults, type AdamwOptions } from "./adamw.js";
+import { checkEncoder, checkProjector } from "./encoder-argument.js";
 
 /** What {@link lejepaStep} builds a step from. */
 export interface LejepaStepOptions {
@@ -82,10 +91,13 @@ const squareName = (parameter: string): string => `exp_avg_sq.${parameter}`;
  *  With a share the loss, its gradient, the batch statistics and the next state are those of the whole batch, the same
  *  on every process: averages of means, statistics and gradients over the processes.
  *  State: every parameter and buffer by its name, and for each trained one `exp_avg.NAME` and `exp_avg_sq.NAME`.
- *  @throws LejepaError "bad-share" when the parts do not add up to the batch */
+ *  @throws LejepaError "invalid-option"; "bad-share" when the parts do not add up to the batch. What is wrong in `loss`
+ *  is told by `lejepaLoss`, when the step is compiled. */
 export function lejepaStep(options: LejepaStepOptions): LejepaStep {
+  checkOptions(options);
   const { encoder, projector, batch, share, slices = 256, loss = {} } = options;
   const { imageSize, channels } = encoder;
+  const images = ownImages(batch.size, share);
   const optimizer = adamwDefaults(options.optimizer);
   const specs = [...encoder.parameters, ...projector.parameters];
   const trained = specs.filter(({ role }) => role !== "buffer");
@@ -94,7 +106,6 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
     characteristicMeans,
     ...(share && { processes: { count: share.samples.length, allReduceMean } }),
   });
-  const images = ownImages(batch.size, share);
   const among = <R>(body: () => R): R =>
     share === undefined ? body() : amongProcesses(share, body);
 
@@ -183,6 +194,43 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
   };
 }
 
+const optionValues = {
+  encoder: someObject,
+  projector: someObject,
+  batch: someObject,
+  share: optional(someObject),
+  slices: optional(wholeNumber(1)),
+  loss: optional(someObject),
+  optimizer: optional(someObject),
+} satisfies Record<keyof LejepaStepOptions, Expected>;
+const decayRate: Expected = {
+  text: "a number of 0 or more, below 1",
+  accepts: (value) => numberFrom(0).accepts(value) && (value as number) < 1,
+};
+const adamwValues = {
+  beta1: optional(decayRate),
+  beta2: optional(decayRate),
+  epsilon: optional(numberFrom(0)),
+  weightDecay: optional(numberFrom(0)),
+} satisfies Record<keyof AdamwOptions, Expected>;
+
+/** For callers whose compiler did not check. */
+function checkOptions(options: LejepaStepOptions): void {
+  requireOptions("lejepaStep", options, optionValues, "invalid-option");
+  const { encoder, projector, batch, optimizer = {} } = options;
+  checkEncoder(encoder, "lejepaStep: encoder");
+  checkProjector(projector, "lejepaStep: projector");
+  if (projector.inputDim !== encoder.dim) {
+    throw new LejepaError(
+      "invalid-option",
+      `lejepaStep: projector.inputDim should be ${encoder.dim}, the width of the encoder's embedding, got ${projector.inputDim}.`,
+    );
+  }
+  const sizes = { views: wholeNumber(1), size: wholeNumber(1) };
+  requireOptions("lejepaStep, batch", batch, sizes, "invalid-option");
+  requireOptions("lejepaStep, optimizer", optimizer, adamwValues, "invalid-option");
+}
+
 const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((product, length) => product * length, 1);
 
@@ -192,13 +240,22 @@ const trainedNumbers = (parameters: readonly ParameterSpec[]): number =>
 function ownImages(size: number, share: BatchShare | undefined): number {
   if (share === undefined) return size;
   const { rank, samples } = share;
-  if (samples.reduce((a, b) => a + b, 0) !== size) {
+  const need = (name: string, value: unknown, expected: Expected): void =>
+    requireArgument("lejepaStep", name, value, expected, "bad-share");
+  need("share.samples", samples, someArray);
+  const parts = Array.from(samples);
+  for (const part of parts) need("a part of share.samples", part, wholeNumber(1));
+  need("share.rank", rank, {
+    text: "the number of one of the parts, counted from 0",
+    accepts: (value) => wholeNumber(0).accepts(value) && (value as number) < parts.length,
+  });
+  if (parts.reduce((a, b) => a + b, 0) !== size) {
     throw new LejepaError(
       "bad-share",
-      `lejepaStep: the parts ${samples.join(" + ")} should add up to the batch of ${size} images.`,
+      `lejepaStep: the parts ${parts.join(" + ")} should add up to the batch of ${size} images.`,
     );
   }
-  return samples[rank]!;
+  return parts[rank]!;
 }
 
 interface Objective {

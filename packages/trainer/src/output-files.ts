@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { requireArgument, someText } from "@lejepa/ops";
 import { removeQuietly, replacePair, replacedBy } from "./durable-file.js";
 import { acquireLock } from "./owner-lock.js";
 import { makeFolder } from "./writable-folder.js";
@@ -16,8 +17,10 @@ export interface OutputFiles {
 
 /** Makes this process the only one that writes a file and the one that belongs to it, in a folder that is made if need
  *  be. To be called before the work, so that what cannot be written costs none.
- *  @throws LejepaError "not-writable"; "locked", which says what process is about to write it */
+ *  @throws LejepaError "invalid-argument" for what are no paths; "not-writable"; "locked", which says what process is about to write it */
 export async function claimOutput(first: string, second: string): Promise<OutputFiles> {
+  for (const [name, path] of Object.entries({ first, second }))
+    requireArgument("claimOutput", name, path, someText, "invalid-argument", "name a file");
   const [file, other] = [resolve(first), resolve(second)];
   const folder = dirname(file);
   await makeFolder(folder);

@@ -10,14 +10,26 @@ import {
   type Embeddings,
   type LabelledFeatures,
 } from "@lejepa/eval";
-import { LejepaError, type HostTensors } from "@lejepa/ops";
-import { trainViews, type TrainConfig } from "./config.js";
+import {
+  anything,
+  LejepaError,
+  optional,
+  requireArgument,
+  requireOptions,
+  someObject,
+  someText,
+  typedArray,
+  wholeNumber,
+  type HostTensors,
+} from "@lejepa/ops";
+import { checkConfig, trainViews, type TrainConfig } from "./config.js";
 import type { EmbeddingPicture } from "./report.js";
 import type { ProbeAccuracies } from "./result.js";
 
 /** Embeds a dataset with a trained encoder as its training prepared images: same size and normalisation, nothing
  *  random. `run` is what `openRun` gives.
- *  @throws what `embed` of @lejepa/eval throws */
+ *  @throws LejepaError "invalid-argument" for what is no run, "invalid-option" for other options than those of `embed`,
+ *  "invalid-config"; and what `embed` of @lejepa/eval throws */
 export async function embedRun(
   engine: Engine,
   run: {
@@ -28,15 +40,36 @@ export async function embedRun(
   dataset: Dataset,
   options: Omit<EmbedOptions, "views"> = {},
 ): Promise<Embeddings> {
-  const views = plainView(trainViews(run.config));
+  const fix = "pass what openRun gives";
+  requireArgument("embedRun", "run", run, someObject, "invalid-argument", fix);
+  const config = checkConfig(run.config, "embedRun, run.config");
+  // What they may be is the business of embed.
+  const names: Record<keyof typeof options, typeof anything> = {
+    batchSize: anything,
+    workers: anything,
+    onProgress: anything,
+    signal: anything,
+  };
+  requireOptions("embedRun", options, names, "invalid-option");
+  const views = plainView(trainViews(config));
   return embed(engine, run.encoder, run.parameters, dataset, { ...options, views });
 }
 
-/** Embeddings with their labels, for a probe. Throws "no-labels" when the dataset has none. */
+/** Embeddings with their labels, for a probe.
+ *  @throws LejepaError "no-labels" when the dataset has none; "invalid-argument" for what are no embeddings, or no dataset */
 export function labelled(
-  { features, dim, labels }: Embeddings,
+  embeddings: Embeddings,
   dataset: { readonly name: string },
 ): LabelledFeatures {
+  const need = (name: string, value: unknown, expected: typeof someObject): void =>
+    requireArgument("labelled", name, value, expected, "invalid-argument");
+  need("embeddings", embeddings, someObject);
+  need("dataset", dataset, someObject);
+  need("dataset.name", dataset.name, someText);
+  const { features, dim, labels } = embeddings;
+  need("embeddings.features", features, typedArray(Float32Array));
+  need("embeddings.dim", dim, wholeNumber(1));
+  need("embeddings.labels", labels, optional(typedArray(Int32Array)));
   if (labels !== undefined) return { features, dim, labels };
   throw new LejepaError(
     "no-labels",

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
 import { LejepaError } from "@lejepa/ops";
-import type { TrainConfig, TrainConfigInput } from "./config.js";
+import { shown, type TrainConfig, type TrainConfigInput } from "./config.js";
+import { checkEncoder } from "./encoder-argument.js";
 import type { RunRecord } from "./run-record.js";
 
 /** The encoder that a config names. */
@@ -20,10 +21,11 @@ export function configWith(encoder: Encoder, config: TrainConfigInput): TrainCon
     if (given === undefined || given === value) continue;
     throw new LejepaError(
       "invalid-config",
-      `config: ${key} should be ${JSON.stringify(value)}, as the encoder passed in code has it, got ${JSON.stringify(given)}; leave it out.`,
+      `config: ${key} should be ${JSON.stringify(value)}, as the encoder passed in code has it, got ${shown(given)}; leave it out.`,
     );
   }
-  if ((config.processes ?? 1) > 1) {
+  // What is no number is refused with the rest of the config.
+  if (typeof config.processes === "number" && config.processes > 1) {
     throw new LejepaError(
       "invalid-config",
       `config: processes should be 1 with an encoder passed in code, as functions do not travel to other threads, got ${config.processes}.`,
@@ -85,29 +87,4 @@ export function layoutOf({ dim, parameters }: Encoder): string {
     .update(JSON.stringify([dim, rows]))
     .digest("hex")
     .slice(0, 16);
-}
-
-/** For callers whose compiler did not check. */
-function checkEncoder(value: Partial<Encoder> | null): void {
-  const { name, imageSize, channels, dim, parameters, init, apply } = value ?? {};
-  const isCount = (each: unknown): boolean => Number.isInteger(each) && (each as number) >= 1;
-  const fault =
-    typeof name !== "string" || name === ""
-      ? "name, a text"
-      : !isCount(imageSize)
-        ? "imageSize, a whole number of pixels"
-        : channels !== 1 && channels !== 3
-          ? "channels, 1 or 3"
-          : !isCount(dim)
-            ? "dim, the width of its embedding"
-            : !Array.isArray(parameters)
-              ? "parameters, a list of { name, shape, role }"
-              : typeof init !== "function" || typeof apply !== "function"
-                ? "the functions init(seed) and apply(parameters, images, options)"
-                : undefined;
-  if (fault === undefined) return;
-  throw new LejepaError(
-    "invalid-option",
-    `encoder: an encoder passed in code should have ${fault}; see Encoder of @lejepa/encoders.`,
-  );
 }

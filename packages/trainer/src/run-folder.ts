@@ -1,7 +1,14 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Encoder } from "@lejepa/encoders";
-import { LejepaError, type HostTensors } from "@lejepa/ops";
+import {
+  anything,
+  LejepaError,
+  requireArgument,
+  requireOptions,
+  someText,
+  type HostTensors,
+} from "@lejepa/ops";
 import { checkConfig, type TrainConfig } from "./config.js";
 import { readEncoder } from "./checkpoint.js";
 import { removeQuietly, replaceFile, replacedBy, writeError, type Guard } from "./durable-file.js";
@@ -41,10 +48,13 @@ export interface OpenRunOptions {
 }
 
 /** Opens a run folder to use its encoder, also while the run goes on: what is read is of one moment.
- *  @throws LejepaError "not-a-run" when there is no config; "no-checkpoint" when training wrote none yet;
+ *  @throws LejepaError "invalid-argument" when the path is no text, "invalid-option"; "not-a-run" when there is no config;
+ *  "no-checkpoint" when training wrote none yet;
  *  "passed-in-code" when the run was trained with an encoder of one's own and none is passed, "encoder-differs" when it is
  *  another one; "unreadable-file", "invalid-config", "corrupt-checkpoint", "corrupt-result" when a file is broken */
 export async function openRun(path: string, options: OpenRunOptions = {}): Promise<Run> {
+  requireArgument("openRun", "path", path, someText, "invalid-argument", "name a run folder");
+  requireOptions("openRun", options, { encoder: anything }, "invalid-option");
   const folder = resolve(path);
   const stored = readConfig(folder);
   const encoder = encoderOf(folder, stored, options.encoder);

@@ -1,4 +1,11 @@
-import { LejepaError, type HostTensor, type HostTensors } from "@lejepa/ops";
+import {
+  LejepaError,
+  requireArgument,
+  someText,
+  type Expected,
+  type HostTensor,
+  type HostTensors,
+} from "@lejepa/ops";
 import { littleEndianBytes, numberFormats } from "./number-formats.js";
 import { parseStrictJson, type StrictJson } from "./strict-json.js";
 
@@ -27,7 +34,7 @@ const longestHeader = 100_000_000;
 const metadataKey = "__metadata__";
 
 /** The bytes of a safetensors file with these tensors, in the order of the record.
- *  Throws LejepaError "invalid-tensor" when a shape does not fit its data, or a name or a text of the metadata is none that
+ *  @throws LejepaError "invalid-tensor" when a shape does not fit its data, or a name or a text of the metadata is none that
  *  the format can hold. */
 export function encodeSafetensors(
   tensors: HostTensors,
@@ -81,14 +88,21 @@ function checkTensor(name: string, tensor: HostTensor): HostTensor {
   return { shape, data };
 }
 
+const someBytes: Expected = {
+  text: "a Uint8Array",
+  accepts: (value) => value instanceof Uint8Array,
+};
+
 /** Reads the bytes of a safetensors file; `file` names it in errors. The arrays are copies.
- *  Throws LejepaError, each code one way of being wrong:
+ *  @throws LejepaError "invalid-argument" for what are no bytes; else each code is one way for a file to be wrong:
  *  - "safetensors-truncated": shorter than its header, or its tensors, need;
  *  - "safetensors-header": the header is no JSON object of tensors, has a name twice, or its length is impossible;
  *  - "safetensors-layout": a tensor's bytes do not fit its shape, or leave gaps, overlap, or bytes left over;
  *  - "safetensors-dtype": a tensor holds what float32 cannot: complex numbers, numbers of less than a byte, or an F64 out
  *    of its range. */
 export function decodeSafetensors(bytes: Uint8Array, file: string): SafetensorsContent {
+  requireArgument("decodeSafetensors", "bytes", bytes, someBytes, "invalid-argument");
+  requireArgument("decodeSafetensors", "file", file, someText, "invalid-argument");
   const { header, dataStart } = readHeader(bytes, file);
   const { [metadataKey]: given, ...entries } = header;
   const metadata = given ?? {};
@@ -242,8 +256,9 @@ function unreadable(file: string, tensor: string, what: string): LejepaError {
 const invalid = (what: string): LejepaError =>
   new LejepaError("invalid-tensor", `safetensors: ${what}.`);
 
+/** Whether it is an object with fields of its own: a Map or a Date would pass for an empty one. */
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return Object.prototype.toString.call(value) === "[object Object]";
 }
 
 function isSizes(value: unknown): value is number[] {

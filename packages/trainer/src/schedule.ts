@@ -1,3 +1,10 @@
+import {
+  numberFrom,
+  requireArgument,
+  requireOptions,
+  wholeNumber,
+  type Expected,
+} from "@lejepa/ops";
 import type { ExtensionRecord } from "./run-record.js";
 
 /** A learning rate that rises linearly and then falls along half a cosine.
@@ -16,11 +23,22 @@ export interface WarmupCosine {
   readonly finalFraction: number;
 }
 
-/** The learning rate of step `step`, counted from 0. */
-export function warmupCosine(
-  { peak, warmupSteps, steps, finalFraction }: WarmupCosine,
-  step: number,
-): number {
+const scheduleValues: Readonly<Record<keyof WarmupCosine, Expected>> = {
+  peak: numberFrom(0),
+  warmupSteps: wholeNumber(0),
+  steps: wholeNumber(1),
+  finalFraction: {
+    text: "a number from 0 to 1",
+    accepts: (value) => numberFrom(0).accepts(value) && (value as number) <= 1,
+  },
+};
+
+/** The learning rate of step `step`, counted from 0.
+ *  @throws LejepaError "invalid-option" for a schedule, "invalid-argument" for a step that there cannot be */
+export function warmupCosine(schedule: WarmupCosine, step: number): number {
+  requireOptions("warmupCosine", schedule, scheduleValues, "invalid-option");
+  requireArgument("warmupCosine", "step", step, wholeNumber(0), "invalid-argument");
+  const { peak, warmupSteps, steps, finalFraction } = schedule;
   if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
   const progress = Math.min(1, (step - warmupSteps) / Math.max(1, steps - warmupSteps));
   const cosine = (1 + Math.cos(Math.PI * progress)) / 2;

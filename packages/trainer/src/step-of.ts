@@ -1,11 +1,15 @@
 import { projector, type Encoder } from "@lejepa/encoders";
 import type { BatchShare } from "@lejepa/ops";
-import { integralOf, type TrainConfig } from "./config.js";
+import { checkConfig, integralOf, type TrainConfig } from "./config.js";
+import { checkEncoder } from "./encoder-argument.js";
 import { lejepaStep, type LejepaStep } from "./lejepa-step.js";
 
 /** The training step that a config describes, for the encoder that it names; with a share that of one of several
- *  processes. */
+ *  processes.
+ *  @throws LejepaError "invalid-config"; "invalid-option" for what is no encoder; "bad-share" */
 export function stepOf(config: TrainConfig, encoder: Encoder, share?: BatchShare): LejepaStep {
+  checkConfig(config, "stepOf, config");
+  checkEncoder(encoder, "stepOf: encoder");
   const { lambda, combine, sigreg, weightDecay, slices } = config;
   return lejepaStep({
     encoder,

@@ -2,15 +2,28 @@ import { resolve } from "node:path";
 import { createLoader, datasetNames, openDataset, type Dataset, type Loader } from "@lejepa/data";
 import type { Encoder } from "@lejepa/encoders";
 import { createEngine, type Engine } from "@lejepa/engine";
-import { LejepaError, type HostTensors } from "@lejepa/ops";
+import {
+  abortSignal,
+  anything,
+  LejepaError,
+  optional,
+  requireOptions,
+  someFunction,
+  someObject,
+  someText,
+  type Expected,
+  type HostTensors,
+} from "@lejepa/ops";
 import { checkState, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import {
   completeConfig,
+  readInput,
   resumedConfig,
   trainViews,
   type TrainConfig,
   type TrainConfigInput,
 } from "./config.js";
+import { checkEncoder } from "./encoder-argument.js";
 import type { LejepaStep } from "./lejepa-step.js";
 import { openMetricsLog, readMetrics, type StepMetrics } from "./metrics-log.js";
 import { presetOf } from "./presets/preset-of.js";
@@ -126,9 +139,11 @@ export interface TrainOptions {
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
  *  encoders and engines throw */
 export async function train(config: TrainConfigInput, options: TrainOptions): Promise<TrainResult> {
+  checkOptions(options);
+  const input = readInput(config, options.resume === true ? "resumed" : "new");
   const session = new Session(resolve(options.run), options);
   try {
-    return await session.run(config);
+    return await session.run(input);
   } finally {
     await session.close();
   }
@@ -153,12 +168,9 @@ class Session {
     this.#callbacks = options.callbacks ?? {};
   }
 
-  async run(given: TrainConfigInput): Promise<TrainResult> {
+  async run(input: TrainConfigInput): Promise<TrainResult> {
     const { folder, options } = this;
-    // A resumed run may start in another working folder.
-    const input = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
     const isResumed = options.resume === true;
-    checkOptions(options);
     // Before anything of the folder is read, and before anything slow begins.
     const claim = isResumed ? claimRun : claimNewRun;
     this.#lock = await claim(folder, { force: options.forceUnlock === true });
@@ -507,7 +519,8 @@ async function compiledSteps({ config, engine, step, state }: Loaded): Promise<S
 
 /** The learning rate of a step, counted from 0. */
 function rateAt(config: TrainConfig, { extensions }: RunRecord, step: number): number {
-  return extendedRate({ ...config, peak: config.learningRate }, extensions, step);
+  const { learningRate: peak, warmupSteps, steps, finalFraction } = config;
+  return extendedRate({ peak, warmupSteps, steps, finalFraction }, extensions, step);
 }
 
 function newRecord({ encoder, datasets }: TrainOptions): RunRecord {
@@ -538,8 +551,37 @@ async function openSource(
   }
 }
 
+const yesOrNo: Expected = {
+  text: "true or false",
+  accepts: (value) => typeof value === "boolean",
+};
+const optionValues: Readonly<Record<keyof TrainOptions, Expected>> = {
+  run: someText,
+  resume: optional(yesOrNo),
+  forceUnlock: optional(yesOrNo),
+  extend: optional(yesOrNo),
+  allowOtherData: optional(yesOrNo),
+  signal: optional(abortSignal),
+  callbacks: optional(someObject),
+  datasets: optional(someObject),
+  encoder: anything,
+};
+const callbackValues: Readonly<Record<keyof TrainCallbacks, Expected>> = {
+  onPhase: optional(someFunction),
+  onStart: optional(someFunction),
+  onStep: optional(someFunction),
+  onCheckpoint: optional(someFunction),
+  onProbe: optional(someFunction),
+  onFit: optional(someFunction),
+  onEnd: optional(someFunction),
+};
+
 /** For callers whose compiler did not check, and for combinations that no compiler knows. */
-function checkOptions({ resume, extend, allowOtherData, datasets }: TrainOptions): void {
+function checkOptions(options: TrainOptions): void {
+  requireOptions("train", options, optionValues, "invalid-option");
+  const { resume, extend, allowOtherData, callbacks = {}, datasets, encoder } = options;
+  requireOptions("train, callbacks", callbacks, callbackValues, "invalid-option");
+  if (encoder !== undefined) checkEncoder(encoder);
   for (const [name, value] of Object.entries({ extend, allowOtherData })) {
     if (value !== true || resume === true) continue;
     throw new LejepaError(
@@ -548,6 +590,8 @@ function checkOptions({ resume, extend, allowOtherData, datasets }: TrainOptions
     );
   }
   if (datasets === undefined) return;
+  const parts = { train: anything, test: anything };
+  requireOptions("train, datasets", datasets, parts, "invalid-option");
   for (const part of ["train", "test"] as const) {
     const dataset = datasets[part] as Partial<Dataset> | undefined;
     if (dataset === undefined && part === "test") continue;

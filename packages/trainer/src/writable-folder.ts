@@ -1,12 +1,14 @@
 import { constants } from "node:fs";
 import { access, mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { LejepaError } from "@lejepa/ops";
+import { LejepaError, requireArgument, someText, type Expected } from "@lejepa/ops";
 
 /** Makes a folder and those above it that are missing; resolves to the ones it made, outermost first: a folder that
  *  another process makes at the same moment is made by one of the two.
- *  @throws LejepaError "not-writable" when it cannot be made, is no folder, or may not be written to */
+ *  @throws LejepaError "not-writable" when it cannot be made, is no folder, or may not be written to; "invalid-argument"
+ *  when the path is no text */
 export async function makeFolder(path: string): Promise<string[]> {
+  requireArgument("makeFolder", "path", path, someText, "invalid-argument", "name a folder");
   for (let attempt = 1; ; attempt++) {
     const made = await tryToMakeFolder(resolve(path), attempt < 20 ? "retry" : "tell");
     if (made !== undefined) return made;
@@ -61,8 +63,15 @@ export async function makeOne(folder: string): Promise<boolean> {
   }
 }
 
-/** Removes the folders that {@link makeFolder} made, as far as nothing is in them. */
+const somePaths: Expected = {
+  text: "a list of paths, as makeFolder gives it",
+  accepts: (value) => Array.isArray(value) && Array.from(value).every(someText.accepts),
+};
+
+/** Removes the folders that {@link makeFolder} made, as far as nothing is in them.
+ *  @throws LejepaError "invalid-argument" for what is no list of paths */
 export async function removeEmptyFolders(made: readonly string[]): Promise<void> {
+  requireArgument("removeEmptyFolders", "made", made, somePaths, "invalid-argument");
   try {
     for (const folder of made.toReversed()) await rmdir(folder);
   } catch {

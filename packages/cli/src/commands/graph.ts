@@ -60,7 +60,8 @@ Examples:
       if (onnx !== undefined) await makeFolder(dirname(onnx));
       const engine = await createEngine("onnx");
       try {
-        const training = stepOf({ ...config, batchSize, views }, encoder);
+        // The step of one process, however many the run is shared out among.
+        const training = stepOf({ ...config, batchSize, views, processes: 1 }, encoder);
         const { step, inputs } = training;
         const compiled = await engine.compile(step, { state: training.initialState(0), inputs });
         const { onnx: model, ...told } = await compiled.explain();

@@ -1,4 +1,4 @@
-import { LejepaError } from "@lejepa/ops";
+import { LejepaError, said } from "@lejepa/ops";
 import type { TrainConfig } from "../config.js";
 import { methodDefaults } from "./method-defaults.js";
 import { mnistPreset } from "./mnist.js";
@@ -18,11 +18,11 @@ export function presetOf(
   source: string,
   named: string | undefined,
 ): Partial<Omit<TrainConfig, "source">> {
-  const name = named ?? source;
-  if (Object.hasOwn(presets, name)) return presets[name as PresetName];
+  const name: unknown = named === undefined ? source : named;
+  if (typeof name === "string" && Object.hasOwn(presets, name)) return presets[name as PresetName];
   if (named === undefined) return methodDefaults;
   throw new LejepaError(
     "invalid-config",
-    `config: preset should be one of ${presetNames.join(", ")}, got ${JSON.stringify(named)}.`,
+    `config: preset should be one of ${presetNames.join(", ")}, got ${said(named)}.`,
   );
 }
