@@ -43,8 +43,8 @@ export async function writeCheckpoint(
   { step, seed, state }: Checkpoint,
   guard?: Guard,
 ): Promise<void> {
-  for (const [name, { data }] of Object.entries(state)) {
-    if (data.every((value) => Number.isFinite(value))) continue;
+  const name = firstNotFinite(state);
+  if (name !== undefined) {
     throw new LejepaError(
       "state-not-finite",
       `checkpoint of step ${step}: ${name} holds NaN or infinity; the last good checkpoint in ${run} was kept.`,
@@ -132,14 +132,25 @@ function parametersOf(
 }
 
 function decode({ path, bytes }: CheckpointFile): SafetensorsContent {
+  let content: SafetensorsContent;
   try {
-    return decodeSafetensors(bytes, path);
+    content = decodeSafetensors(bytes, path);
   } catch (error) {
     throw error instanceof LejepaError
       ? new LejepaError("corrupt-checkpoint", error.message, { cause: error })
       : error;
   }
+  // No checkpoint is written with such numbers, and none can be trained or measured from.
+  const name = firstNotFinite(content.tensors);
+  if (name !== undefined) throw corrupt(path, `tensor ${name} holds NaN or infinity`);
+  return content;
 }
+
+/** The first tensor with NaN or infinity in it. */
+const firstNotFinite = (tensors: HostTensors): string | undefined =>
+  Object.keys(tensors).find(
+    (name) => !tensors[name]!.data.every((value) => Number.isFinite(value)),
+  );
 
 /** Throws "corrupt-checkpoint" unless the checkpoint is of the run's seed and has the names and shapes that the step
  *  needs. */

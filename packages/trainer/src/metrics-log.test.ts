@@ -40,11 +40,15 @@ test("reopening after step 2 drops later lines and a torn one", async () => {
   expect(readMetrics(run)).toEqual([line(1), line(2), line(3)]);
 });
 
-test("a broken line in the middle is named", () => {
-  writeFileSync(join(run, "metrics.jsonl"), '{"step":1}\nnonsense\n{"step":3}\n');
-  expect(() => readMetrics(run)).toThrow(/line 2/);
-  expect(() => readMetrics(run)).toThrow(expect.objectContaining({ code: "corrupt-metrics" }));
-});
+test.each(["nonsense", "null", "2", '{"step":2}', "[]", ""])(
+  "a broken line in the middle is named: %j",
+  (broken) => {
+    const [first, last] = [1, 3].map((step) => JSON.stringify(line(step)));
+    writeFileSync(join(run, "metrics.jsonl"), `${first}\n${broken}\n${last}\n`);
+    expect(() => readMetrics(run)).toThrow(/line 2/);
+    expect(() => readMetrics(run)).toThrow(expect.objectContaining({ code: "corrupt-metrics" }));
+  },
+);
 
 test("a folder without a log has no lines", () => {
   expect(readMetrics(run)).toEqual([]);

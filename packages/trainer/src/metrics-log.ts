@@ -37,7 +37,7 @@ export interface MetricsLog {
 const fileOf = (run: string): string => join(run, "metrics.jsonl");
 
 /** The lines of a run, oldest first. A line cut short, by a crash or as it is being written, ends the list.
- *  Throws "unreadable-file", and "corrupt-metrics" when a line before the last is no JSON. */
+ *  Throws "unreadable-file", and "corrupt-metrics" when a line before the last is not as training writes it. */
 export function readMetrics(run: string): StepMetrics[] {
   const file = fileOf(run);
   const text = readTextFile(file);
@@ -46,15 +46,37 @@ export function readMetrics(run: string): StepMetrics[] {
   // What follows the last newline is empty, or was never finished.
   lines.pop();
   return lines.map((line, i) => {
-    try {
-      return JSON.parse(line) as StepMetrics;
-    } catch {
-      throw new LejepaError(
-        "corrupt-metrics",
-        `${file}: line ${i + 1} is no JSON; delete the lines from there on.`,
-      );
-    }
+    const metrics = metricsIn(line);
+    if (metrics !== undefined) return metrics;
+    throw new LejepaError(
+      "corrupt-metrics",
+      `${file}: line ${i + 1} is not the JSON of a step; delete the lines from there on.`,
+    );
   });
+}
+
+const keys: Readonly<Record<keyof StepMetrics, true>> = {
+  step: true,
+  loss: true,
+  prediction: true,
+  sigreg: true,
+  lr: true,
+  imagesPerSecond: true,
+  dataWaitSeconds: true,
+  seconds: true,
+};
+
+/** What a line holds; undefined when it is not what training writes. */
+function metricsIn(line: string): StepMetrics | undefined {
+  try {
+    const metrics = JSON.parse(line) as Partial<StepMetrics> | null;
+    const isWhole = (Object.keys(keys) as (keyof StepMetrics)[]).every((key) =>
+      Number.isFinite(metrics?.[key]),
+    );
+    return isWhole ? (metrics as StepMetrics) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Opens the log after step `step`: later lines, of steps that the checkpoint does not have, are taken out. */

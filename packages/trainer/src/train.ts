@@ -183,6 +183,8 @@ class Session {
     if (isFinished && (!config.probe || before.probes !== null)) {
       return this.#end({ ...before, run: folder, status: "already-finished" });
     }
+    // Before anything is written: a start that fails leaves the run as it was. The log is read again as it is opened.
+    if (isResumed) readMetrics(folder);
 
     const resumedFrom = isResumed ? done : null;
     let description = engine.description;

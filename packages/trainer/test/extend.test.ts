@@ -1,6 +1,19 @@
-import { existsSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { openRun, warmupCosine, type TrainStart } from "@lejepa/trainer";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  openRun,
+  warmupCosine,
+  type TrainStart,
+} from "@lejepa/trainer";
 import { describe, expect, test } from "vitest";
 import { needs } from "../../../tools/backends.js";
 import { runScratch } from "./run-scratch.js";
@@ -111,6 +124,52 @@ test.each([
   await expect(other).rejects.toThrow(says);
   expect(read("a", "config.json").equals(before)).toBe(true);
   expect(await start("a", { resume: true })).toMatchObject({ status: "already-finished" });
+});
+
+/** Puts a number in the place of the first one of a file of the checkpoint. */
+function spoil(name: string, part: "model" | "training", value: number): void {
+  const file = join(folder(name), "checkpoint", `${part}.safetensors`);
+  const { tensors, metadata } = decodeSafetensors(readFileSync(file), file);
+  Object.values(tensors)[0]!.data[0] = value;
+  writeFileSync(file, encodeSafetensors(tensors, metadata));
+}
+
+describe.each<[string, string, (name: string) => void]>([
+  [
+    "a line of metrics is garbage",
+    "corrupt-metrics",
+    (name) => appendFileSync(join(folder(name), "metrics.jsonl"), "garbage\n"),
+  ],
+  ["the encoder has NaN in it", "corrupt-checkpoint", (name) => spoil(name, "model", NaN)],
+  ["a moment is infinite", "corrupt-checkpoint", (name) => spoil(name, "training", Infinity)],
+  [
+    "the result is none",
+    "corrupt-result",
+    (name) => writeFileSync(join(folder(name), "result.json"), "{}"),
+  ],
+])("where %s", (_fault, code, breakIt) => {
+  const content = (name: string): string[] =>
+    readdirSync(folder(name), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name: file }) => join(parentPath, file))
+      .map((file) => `${file} ${readFileSync(file).toString("base64")}`)
+      .sort();
+
+  test("a run is not extended, and is as it was", async () => {
+    await start("a");
+    breakIt("a");
+    const before = content("a");
+    await expect(start("a", longer)).rejects.toMatchObject({ name: "LejepaError", code });
+    expect(content("a")).toEqual(before);
+  });
+});
+
+test("an encoder with NaN in it is not opened, and the tensor is named", async () => {
+  await start("a");
+  spoil("a", "model", NaN);
+  await expect(openRun(folder("a"))).rejects.toThrow(
+    /model\.safetensors cannot be used: tensor \S+ holds NaN or infinity/,
+  );
 });
 
 test("extend without resume is refused, and makes nothing", async () => {
