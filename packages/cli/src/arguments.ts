@@ -1,4 +1,14 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, type Argument, type Option } from "commander";
+
+/** Has an option, or an argument, refuse an empty text, which `resolve` would take for the current folder: a script whose
+ *  variable is not set shall not train there. */
+export function refuseEmpty(taker: Option | Argument): void {
+  const { parseArg } = taker;
+  taker.argParser((text: string, previous: unknown) => {
+    if (text === "") throw new InvalidArgumentError("It is empty; give a value.");
+    return parseArg === undefined ? text : parseArg(text, previous);
+  });
+}
 
 /** Parses a whole number of at least `minimum`. */
 export function wholeNumber(minimum: number): (text: string) => number {

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError, type OutputConfiguration } from "commander";
+import { refuseEmpty } from "./arguments.js";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addEmbedCommand } from "./commands/embed.js";
 import { addEvalCommand } from "./commands/eval.js";
@@ -51,11 +52,14 @@ export async function main(args: readonly string[]): Promise<number> {
     },
   });
   program.configureOutput(wrongUsage(`The commands are ${names}; see lejepa --help.`));
-  for (const command of program.commands)
+  for (const command of program.commands) {
+    command.options.filter(({ required }) => required).forEach(refuseEmpty);
+    command.registeredArguments.forEach(refuseEmpty);
     command
       .copyInheritedSettings(program)
       .configureOutput(wrongUsage(`See lejepa ${command.name()} --help.`))
       .addHelpText("after", exitCodes);
+  }
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;

@@ -126,6 +126,17 @@ describe("wrong usage is told in one line with exit code 2", () => {
     { args: ["eval", scratch, "--dataset", "mnist", "--probe", "knm"], says: "knn" },
     { args: ["embed", scratch, "--dataset", "mnist", "--out", "x.npz"], says: ".npy" },
     { args: ["embed", scratch, "--dataset", "mnist"], says: "--out" },
+    { args: ["train", "mnist", "--run", ""], says: "'--run <dir>' argument '' is invalid" },
+    { args: ["train", "mnist", "--run=", "--resume"], says: "It is empty; give a value." },
+    { args: ["train", "mnist", "--run", run, "--folder", ""], says: "--folder" },
+    { args: ["train", "mnist", "--run", run, "--engine", ""], says: "--engine" },
+    { args: ["train", "", "--run", run], says: "source" },
+    { args: ["eval", "", "--dataset", "mnist"], says: "argument 'run'" },
+    { args: ["eval", scratch, "--dataset", ""], says: "--dataset" },
+    { args: ["embed", scratch, "--dataset", "mnist", "--out", ""], says: "--out" },
+    { args: ["graph", ""], says: "argument 'run'" },
+    { args: ["graph", "--encoder", "conv_mnist", "--onnx", ""], says: "--onnx" },
+    { args: ["setup", "tensorflow", "--from", ""], says: "--from" },
     { args: ["graph"], says: "--encoder" },
     { args: ["graph", scratch, "--encoder", "conv_mnist"], says: "--encoder" },
     { args: ["graph", scratch], says: "not a run" },
@@ -328,6 +339,26 @@ describe("a run", () => {
     const { code, stderr } = await lejepa("eval", copy, "--dataset", "mnist");
     expect(lastLine(stderr)).toMatch(/^lejepa: .*model\.safetensors/);
     expect(code).toBe(1);
+  });
+
+  test("with a file in the place of its checkpoint says so", async () => {
+    const copy = join(scratch, "no-checkpoint");
+    await lejepa("train", "mnist", "--run", copy, "--steps", "1", ...small);
+    rmSync(join(copy, "checkpoint"), { recursive: true });
+    writeFileSync(join(copy, "checkpoint"), "");
+    for (const args of [
+      ["eval", copy, "--dataset", "mnist"],
+      ["train", "mnist", "--run", copy, "--resume"],
+    ]) {
+      const { code, stdout } = await lejepa(...args, "--json");
+      expect(JSON.parse(lastLine(stdout))).toMatchObject({
+        error: {
+          code: "corrupt-checkpoint",
+          message: expect.stringMatching(/checkpoint is a file/) as string,
+        },
+      });
+      expect(code).toBe(1);
+    }
   });
 
   test("with a config that is no JSON says so", async () => {
@@ -638,18 +669,26 @@ describe("a folder of IDX files", () => {
   });
 });
 
-test("a file that cannot be made is told in one line", async () => {
+test("a file that cannot be made is told in one line, before any work", async () => {
   const file = join(scratch, "a-file");
   writeFileSync(file, "");
+  for (const name of ["a-file.npy", "a-file.onnx"]) mkdirSync(join(scratch, name));
   const run = join(scratch, "run-for-embed");
   await lejepa("train", "mnist", "--run", run, "--steps", "1", ...small);
   for (const args of [
     ["train", "mnist", "--run", join(file, "run"), "--steps", "1", ...small],
     ["train", "mnist", "--run", file, "--steps", "1", ...small],
     ["embed", run, "--dataset", "mnist", "--out", join(file, "x.npy")],
+    ["embed", run, "--dataset", "mnist", "--out", `${file}.npy`],
+    ["embed", run, "--dataset", "mnist", "--out", "/proc/a-file.npy"],
+    ["graph", run, "--onnx", `${file}.onnx`],
   ]) {
     const { code, stderr } = await lejepa(...args);
     expect(lastLine(stderr)).toMatch(/^lejepa: .*a-file/);
+    if (args[0] !== "train") {
+      expect(stderr).not.toMatch(/images embedded/);
+      expect(lastLine(stderr)).toMatch(/cannot be written: .*; name a /);
+    }
     expect(code).toBe(args[2] === "--run" && args[3] === file ? 2 : 1);
   }
 });

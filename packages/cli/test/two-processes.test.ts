@@ -81,7 +81,7 @@ test("a second start and a second resume are refused while the first is at work,
     const { code, stderr, stdout } = await lejepa(training(run, 100_000, ...more));
     expect(stderr.trimEnd().split("\n").at(-1)).toMatch(
       new RegExp(
-        `^lejepa: .* is in use by process ${child.pid} on ${hostname()}, since .*last sign of life \\d+ s ago.*--force-unlock`,
+        `^lejepa: .* is in use by process ${child.pid} on ${hostname()}, since .*last sign of life \\d+ s ago.*take over \\(--force-unlock, in code forceUnlock: true\\)`,
       ),
     );
     expect(stdout).toBe("");

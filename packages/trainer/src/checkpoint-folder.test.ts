@@ -1,4 +1,12 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -183,5 +191,10 @@ test("what earlier versions leave when they die is read, and then replaced", asy
 test("a file that cannot be read is told, one that is missing is not", async () => {
   expect(await readTraining(join(run, "checkpoint", "model.safetensors"), 1)).toBeUndefined();
   mkdirSync(join(run, "checkpoint", "model.safetensors"), { recursive: true });
-  await expect(readModel(run)).rejects.toThrow(/EISDIR/);
+  await expect(readModel(run)).rejects.toMatchObject({ code: "corrupt-checkpoint" });
+  await expect(readModel(run)).rejects.toThrow(/model\.safetensors cannot be used: it is a folder/);
+  rmSync(join(run, "checkpoint"), { recursive: true });
+  writeFileSync(join(run, "checkpoint"), "");
+  await expect(readModel(run)).rejects.toMatchObject({ code: "corrupt-checkpoint" });
+  await expect(readModel(run)).rejects.toThrow(/checkpoint is a file/);
 });

@@ -11,6 +11,7 @@
  *  died has left is read as well. */
 import { readFile, readdir, rename, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { LejepaError } from "@lejepa/ops";
 import {
   removeQuietly,
   replacedBy,
@@ -90,7 +91,7 @@ export async function tidyCheckpoint(run: string, step: number): Promise<void> {
     await removeQuietly(join(run, name));
 }
 
-/** The encoder of the last checkpoint, or undefined when there is none. */
+/** The encoder of the last checkpoint, or undefined when there is none. Throws "corrupt-checkpoint". */
 export async function readModel(run: string): Promise<CheckpointFile | undefined> {
   // Once more at the end: the first write after an earlier version's death removes what that has left.
   for (const folder of ["checkpoint", "checkpoint.previous", "checkpoint"]) {
@@ -100,7 +101,7 @@ export async function readModel(run: string): Promise<CheckpointFile | undefined
   return undefined;
 }
 
-/** What goes with the model at `model` that is of `step`, or undefined when it is missing. */
+/** What goes with the model at `model` that is of `step`, or undefined when it is missing. Throws "corrupt-checkpoint". */
 export async function readTraining(
   model: string,
   step?: number,
@@ -127,7 +128,24 @@ async function readIfThere(path: string): Promise<CheckpointFile | undefined> {
   try {
     return { path, bytes: await readFile(path) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    const why: Record<string, string> = {
+      ENOTDIR: `${dirname(path)} is a file`,
+      EISDIR: "it is a folder",
+      EACCES: "you may not read it",
+      EPERM: "you may not read it",
+    };
+    throw corruptCheckpoint(path, why[code] ?? message, error);
   }
+}
+
+/** What is thrown about a file of a checkpoint that is missing, or is not as training wrote it. */
+export function corruptCheckpoint(file: string, what: string, cause?: unknown): LejepaError {
+  const reason = what.replace(/\.$/, "");
+  return new LejepaError(
+    "corrupt-checkpoint",
+    `${file} cannot be used: ${reason}; restore the checkpoint from a copy, or start a new run.`,
+    { cause },
+  );
 }

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { fromTorch, toTorch, type Encoder } from "@lejepa/encoders";
 import { LejepaError, type HostTensor, type HostTensors } from "@lejepa/ops";
 import {
+  corruptCheckpoint as corrupt,
   modelPath,
   readModel,
   readTraining,
@@ -173,13 +174,4 @@ export function checkState(
   }
   const unknown = Object.keys(state).find((name) => !(name in needed));
   if (unknown !== undefined) throw corrupt(file, `there is no place for its tensor ${unknown}`);
-}
-
-function corrupt(file: string, what: string, cause?: unknown): LejepaError {
-  const reason = what.replace(/\.$/, "");
-  return new LejepaError(
-    "corrupt-checkpoint",
-    `${file} cannot be used: ${reason}; restore the checkpoint from a copy, or start a new run.`,
-    { cause },
-  );
 }

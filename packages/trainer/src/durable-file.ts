@@ -62,7 +62,7 @@ const fileContent: Expected = {
 
 /** Replaces a file in one step: a reader, or a crash, sees the old content or the new, never a part. When it fails, the
  *  old one is there and nothing besides.
- *  @throws LejepaError "disk-full"; "invalid-argument"; and what the guard throws */
+ *  @throws LejepaError "disk-full", "not-writable"; "invalid-argument"; and what the guard throws */
 export async function replaceFile(
   file: string,
   content: string | Uint8Array,
@@ -134,9 +134,31 @@ export async function removeQuietly(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }
 
-/** What a failure to write is told as. */
+/** What is thrown about a file that the system does not let be written. */
+export function fileNotWritable(file: string, why: string, cause?: unknown): LejepaError {
+  return new LejepaError(
+    "not-writable",
+    `${file} cannot be written: ${why}; name a place that can be written to.`,
+    { cause },
+  );
+}
+
+const refusals = new Map([
+  ["EACCES", "it, or its folder, may not be written to"],
+  ["EPERM", "it, or its folder, may not be written to"],
+  ["EROFS", "it is on a read-only disk"],
+  // As Linux says of any new name in /proc.
+  ["ENOENT", "its folder is gone, or takes no files"],
+  ["ENOTDIR", "its folder is a file"],
+  ["EISDIR", "it is a folder"],
+  ["ENAMETOOLONG", "its name is too long"],
+]);
+
+/** What a failure to write is told as: "disk-full", or "not-writable" where the system says why. */
 export function writeError(file: string, error: unknown): unknown {
   const { code = "" } = error as NodeJS.ErrnoException;
+  const why = refusals.get(code);
+  if (why !== undefined) return fileNotWritable(file, why, error);
   if (code !== "ENOSPC" && code !== "EDQUOT") return error;
   return new LejepaError(
     "disk-full",

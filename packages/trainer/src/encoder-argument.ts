@@ -1,20 +1,25 @@
 import type { Encoder, ParameterRole, Projector } from "@lejepa/encoders";
 import { LejepaError, wholeNumber } from "@lejepa/ops";
 
+/** Checks what stands for the encoder of a run, whose images have 1 or 3 channels. Throws LejepaError "invalid-option". */
+export function checkRunEncoder(value: unknown): asserts value is Encoder {
+  const what = "encoder: an encoder passed in code";
+  checkEncoder(value, what);
+  if (value.channels !== 1 && value.channels !== 3)
+    throw lacking(what, "channels, 1 or 3", "Encoder");
+}
+
 /** Checks what stands for an encoder, for callers whose compiler did not. Throws LejepaError "invalid-option".
  *  @param what how it is called in messages */
-export function checkEncoder(
-  value: unknown,
-  what = "encoder: an encoder passed in code",
-): asserts value is Encoder {
+export function checkEncoder(value: unknown, what: string): asserts value is Encoder {
   const encoder = partsOf<Encoder>(value);
   const lacks =
     typeof encoder.name !== "string" || encoder.name === ""
       ? "name, a text"
       : !isCount(encoder.imageSize)
         ? "imageSize, a whole number of pixels"
-        : encoder.channels !== 1 && encoder.channels !== 3
-          ? "channels, 1 or 3"
+        : !isCount(encoder.channels)
+          ? "channels, a whole number"
           : !isCount(encoder.dim)
             ? "dim, the width of its embedding"
             : lackingIn(encoder, "images");

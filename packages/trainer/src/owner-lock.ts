@@ -35,7 +35,7 @@ export interface OwnerLock {
 export interface LockOptions {
   /** What is owned, for messages. */
   readonly what: string;
-  /** Succeeds the present owner, dead or not. */
+  /** Whether to succeed the present owner, dead or not. Left out: whoever is refused has no way to ask for it. */
   readonly force?: boolean;
   /** Milliseconds: between two signs of life; of silence until an owner is watched; that it is watched for. */
   readonly timing?: { readonly beat: number; readonly silence: number; readonly watch: number };
@@ -90,7 +90,7 @@ export async function acquireLock(place: string, options: LockOptions): Promise<
       for (const lock of found) {
         if (forced?.includes(lock.text) === true) continue;
         const state = await stateOf(lock, now, timing);
-        if (state === "alive") throw locked(options.what, lock, now, timing.silence);
+        if (state === "alive") throw locked(options, lock, now, timing.silence);
         isSettled &&= state === "dead";
       }
       if (!isSettled) continue;
@@ -340,7 +340,12 @@ function processState(pid: number): { start: string; isRunning: boolean } | unde
   }
 }
 
-function locked(what: string, lock: FoundLock, now: number, silence: number): LejepaError {
+function locked(
+  { what, force }: LockOptions,
+  lock: FoundLock,
+  now: number,
+  silence: number,
+): LejepaError {
   const { owner, beatAt } = lock;
   const quiet = Math.max(0, now - beatAt);
   const who =
@@ -348,9 +353,13 @@ function locked(what: string, lock: FoundLock, now: number, silence: number): Le
       ? `a process that left no name in ${lock.file}`
       : `process ${owner.pid} on ${owner.host}, since ${owner.since}`;
   const asleep = quiet > silence ? "; it may be suspended" : "";
+  const wayOut =
+    force === undefined
+      ? `remove ${lock.file}`
+      : "take over (--force-unlock, in code forceUnlock: true)";
   return new LejepaError(
     "locked",
-    `${what} is in use by ${who} (last sign of life ${duration(quiet)} ago${asleep}); wait for it or stop it, or, if it is gone for sure, take over with forceUnlock (--force-unlock).`,
+    `${what} is in use by ${who} (last sign of life ${duration(quiet)} ago${asleep}); wait for it or stop it, or, if it is gone for sure, ${wayOut}.`,
   );
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
 import { LejepaError } from "@lejepa/ops";
 import { shown, type TrainConfig, type TrainConfigInput } from "./config.js";
-import { checkEncoder } from "./encoder-argument.js";
+import { checkRunEncoder } from "./encoder-argument.js";
 import type { RunRecord } from "./run-record.js";
 
 /** The encoder that a config names. */
@@ -11,9 +11,8 @@ export function namedEncoder({ encoder, imageSize, channels }: TrainConfig): Enc
 }
 
 /** A config whose encoder is the one passed in code, which has a name and a size of images of its own.
- *  Throws LejepaError "invalid-option" for what is no encoder, "invalid-config" for a config that contradicts it. */
+ *  Throws LejepaError "invalid-config" for a config that contradicts it. */
 export function configWith(encoder: Encoder, config: TrainConfigInput): TrainConfigInput {
-  checkEncoder(encoder);
   const { imageSize, channels } = encoder;
   const its = { encoder: encoder.name, imageSize, channels: channels as 1 | 3 };
   for (const [key, value] of Object.entries(its)) {
@@ -41,7 +40,7 @@ export function encoderOf(
   { config, record }: { readonly config: TrainConfig; readonly record: RunRecord },
   passed: Encoder | undefined,
 ): Encoder {
-  if (passed !== undefined) checkEncoder(passed);
+  if (passed !== undefined) checkRunEncoder(passed);
   if (!record.inCode.includes("encoder")) {
     if (passed === undefined) return namedEncoder(config);
     throw new LejepaError(

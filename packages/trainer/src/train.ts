@@ -23,7 +23,7 @@ import {
   type TrainConfig,
   type TrainConfigInput,
 } from "./config.js";
-import { checkEncoder } from "./encoder-argument.js";
+import { checkRunEncoder } from "./encoder-argument.js";
 import type { LejepaStep } from "./lejepa-step.js";
 import { openMetricsLog, readMetrics, type StepMetrics } from "./metrics-log.js";
 import { presetOf } from "./presets/preset-of.js";
@@ -583,7 +583,7 @@ function checkOptions(options: TrainOptions): void {
   requireOptions("train", options, optionValues, "invalid-option");
   const { resume, extend, allowOtherData, callbacks = {}, datasets, encoder } = options;
   requireOptions("train, callbacks", callbacks, callbackValues, "invalid-option");
-  if (encoder !== undefined) checkEncoder(encoder);
+  if (encoder !== undefined) checkRunEncoder(encoder);
   for (const [name, value] of Object.entries({ extend, allowOtherData })) {
     if (value !== true || resume === true) continue;
     throw new LejepaError(

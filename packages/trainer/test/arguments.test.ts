@@ -147,7 +147,7 @@ const rows = (): ArgumentRow[] => [
     name: "claimOutput",
     call: async (...paths: [string, string]) => (await trainer.claimOutput(...paths)).release(),
     args: [join(scratch, "x.npy"), join(scratch, "x.labels.npy")],
-    allowed: { 0: ["a text"], 1: ["a text"] },
+    allowed: { 0: ["a text"], 1: ["nothing", "a text"] },
   },
   {
     name: "decodeSafetensors",

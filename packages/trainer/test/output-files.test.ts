@@ -127,10 +127,48 @@ test("is for one process at a time, and what others left of it is removed, not m
   await (await claim()).release();
 });
 
-test("a folder of that name is told, and the labels of before stay", async () => {
+test("a folder of that name is told before the work, and the labels of before stay", async () => {
   mkdirSync(join(folder, "x.npy"));
   writeFileSync(join(folder, "x.labels.npy"), "1");
-  await expect(write("2")).rejects.toThrow(/EISDIR|ENOTEMPTY|EEXIST|EPERM/);
+  await expect(claim()).rejects.toMatchObject({ code: "not-writable" });
+  await expect(claim()).rejects.toThrow(/x\.npy cannot be written: it is a folder;/);
   expect(readFileSync(join(folder, "x.labels.npy"), "utf8")).toBe("1");
+  rmSync(join(folder, "x.npy"), { recursive: true });
+  rmSync(join(folder, "x.labels.npy"));
+  mkdirSync(join(folder, "x.labels.npy"));
+  await expect(claim()).rejects.toThrow(/x\.labels\.npy cannot be written: it is a folder;/);
+  expect(litter()).toEqual([]);
+});
+
+test("a folder that comes there during the work is told, and the labels of before stay", async () => {
+  await write("1");
+  const output = await claim();
+  rmSync(join(folder, "x.npy"));
+  mkdirSync(join(folder, "x.npy"));
+  await expect(output.replace(bytes("2"), bytes("2"))).rejects.toMatchObject({
+    code: "not-writable",
+  });
+  await output.release();
+  expect(readFileSync(join(folder, "x.labels.npy"), "utf8")).toBe("1");
+  expect(litter()).toEqual([]);
+});
+
+test.runIf(process.platform === "linux")("a folder that takes no files is told", async () => {
+  const claimed = claimOutput("/proc/x.npy", "/proc/x.labels.npy");
+  await expect(claimed).rejects.toMatchObject({ code: "not-writable" });
+  await expect(claimed).rejects.toThrow(
+    /^\/proc\/x\.npy cannot be written: its folder is gone, or/,
+  );
+});
+
+test("one file alone is replaced, and who is refused is told how to take it over by hand", async () => {
+  const file = join(folder, "x.npy");
+  const output = await claimOutput(file);
+  await expect(claimOutput(file)).rejects.toThrow(
+    /if it is gone for sure, remove .*x\.npy-1\.lock\.$/,
+  );
+  await output.replace(bytes("1"), null);
+  await output.release();
+  expect(found()).toBe("1,none");
   expect(litter()).toEqual([]);
 });

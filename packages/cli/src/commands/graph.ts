@@ -1,14 +1,7 @@
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { createEncoder, type Encoder } from "@lejepa/encoders";
-import { createEngine, type Explanation } from "@lejepa/engine";
-import {
-  makeFolder,
-  replaceFile,
-  mnistPreset,
-  openRun,
-  stepOf,
-  type TrainConfig,
-} from "@lejepa/trainer";
+import { createEngine, type Engine, type Explanation } from "@lejepa/engine";
+import { claimOutput, mnistPreset, openRun, stepOf, type TrainConfig } from "@lejepa/trainer";
 import { InvalidArgumentError, type Command } from "commander";
 import { wholeNumber } from "../arguments.js";
 import { printJson } from "../print-json.js";
@@ -57,15 +50,17 @@ Examples:
       const { config, encoder } =
         folder === undefined ? untrained(name!, flags) : await openRun(folder);
       const { batchSize = config.batchSize, views = config.views } = flags;
-      if (onnx !== undefined) await makeFolder(dirname(onnx));
-      const engine = await createEngine("onnx");
+      // Before the work, so that a file that cannot be written costs none.
+      const output = onnx === undefined ? undefined : await claimOutput(onnx);
+      let engine: Engine | undefined;
       try {
+        engine = await createEngine("onnx");
         // The step of one process, however many the run is shared out among.
         const training = stepOf({ ...config, batchSize, views, processes: 1 }, encoder);
         const { step, inputs } = training;
         const compiled = await engine.compile(step, { state: training.initialState(0), inputs });
         const { onnx: model, ...told } = await compiled.explain();
-        if (onnx !== undefined) await replaceFile(onnx, model);
+        await output?.replace(model, null);
         if (json)
           printJson({ encoder: encoder.name, batchSize, views, onnx: onnx ?? null, ...told });
         else {
@@ -76,7 +71,8 @@ Examples:
           );
         }
       } finally {
-        await engine.dispose();
+        await engine?.dispose();
+        await output?.release();
       }
     });
 }
