@@ -82,6 +82,10 @@ describe("wrong usage is told in one line with exit code 2", () => {
     { args: ["train", "mnist", "--steps", "many"], says: "--steps" },
     { args: ["train", "mnist", "--steps", "2.5"], says: "--steps" },
     { args: ["train", "mnist", "--batch-size", "1"], says: "--batch-size" },
+    {
+      args: ["train", "mnist", "--run", run, "--workers", "10000"],
+      says: "from 0 to 256, got 10000",
+    },
     { args: ["train", "mnist", "--retrace-every", "-1"], says: "--retrace-every" },
     { args: ["train", "mnist", "--precision", "int8"], says: "--precision" },
     { args: ["train", "mnist", "--lambda", "1.5"], says: "--lambda" },

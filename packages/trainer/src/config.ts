@@ -63,7 +63,8 @@ export interface TrainConfig {
   /** Of the products in the network's layers: "float32", or on the tensorflow engine "bfloat16"; weights, their updates,
    *  normalisations, the loss and SIGReg are float32 either way. */
   readonly precision: "float32" | "bfloat16";
-  /** Threads that make views beside the main one; 0 makes them in the main one. */
+  /** Threads that make views beside the main one; 0 makes them in the main one. At most as many as `createLoader` of
+   *  @lejepa/data takes, 256, which refuses more before a run begins. */
   readonly workers: number;
   /** Steps between checkpoints; the last step always writes one. */
   readonly checkpointEvery: number;

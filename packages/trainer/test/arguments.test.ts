@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { projector } from "@lejepa/encoders";
@@ -257,6 +257,20 @@ test.each([
   });
   await expect(began).rejects.toMatchObject({ name: "LejepaError" });
   await expect(began).rejects.toThrow(says);
+});
+
+test("more worker threads than a loader takes are refused before a run begins, or goes on", async () => {
+  const never = join(scratch, "never");
+  const many = { ...tiny, workers: 10_000 };
+  await expect(train(many, { run: never, datasets })).rejects.toMatchObject({
+    name: "LejepaError",
+    code: "invalid-option",
+  });
+  expect(existsSync(never)).toBe(false);
+  const before = readFileSync(join(run, "config.json"));
+  const extended = { run, datasets, resume: true, extend: true };
+  await expect(train({ ...many, steps: 2 }, extended)).rejects.toThrow(/workers.* got 10000/);
+  expect(readFileSync(join(run, "config.json")).equals(before)).toBe(true);
 });
 
 test("what is refused leaves no folder", async () => {

@@ -85,7 +85,7 @@ export function addTrainCommand(program: Command, exit: (code: 0 | 1) => void): 
     )
     .option(
       "--workers <n>",
-      `threads that make views; 0 makes them in between ${preset("workers")}`,
+      `threads that make views, at most 256; 0 makes them in between ${preset("workers")}`,
       wholeNumber(0),
     )
     .option(
