@@ -1,5 +1,4 @@
-/** Resizing of images: linear in the pixels, so each axis is a product with a small fixed matrix, and the gradient a
- *  product with its transpose. */
+/** Resizing of images, one axis after the other; the gradient, linear in dy, is two products with small fixed matrices. */
 import type {
   ResizeBilinearAttrs,
   ResizeBilinearGradInputs,
@@ -14,46 +13,79 @@ import { kernel, refuse } from "./kernel.js";
 type Method = "bilinear" | "nearest";
 type Four = [number, number, number, number];
 
-/** How much of each of `from` pixels goes into each of `to`: [to, from]. */
-function weights(
+/** The two of `from` pixels that each of `to` lies between, the same one twice where it is one, and the share of the
+ *  second. */
+function neighbours(
   from: number,
   to: number,
   { alignCorners, halfPixelCenters }: ResizeBilinearAttrs,
   method: Method,
-): Float64Array {
+): { readonly low: number[]; readonly high: number[]; readonly share: number[] } {
   const aligned = alignCorners && to > 1;
   const scale = aligned ? (from - 1) / (to - 1) : from / to;
-  const matrix = new Float64Array(to * from);
+  const last = (at: number): number => Math.max(0, Math.min(from - 1, at));
+  const low: number[] = [];
+  const high: number[] = [];
+  const share: number[] = [];
   for (let i = 0; i < to; i++) {
     if (method === "nearest") {
       const position = halfPixelCenters ? scale * (i + 0.5) : scale * i;
-      const nearest = aligned || alignCorners ? Math.round(position) : Math.floor(position);
-      matrix[i * from + Math.max(0, Math.min(from - 1, nearest))] = 1;
+      const nearest = last(alignCorners ? Math.round(position) : Math.floor(position));
+      low.push(nearest);
+      high.push(nearest);
+      share.push(0);
       continue;
     }
     const position = halfPixelCenters ? scale * (i + 0.5) - 0.5 : scale * i;
-    const low = Math.max(0, Math.floor(position));
-    const high = Math.min(from - 1, Math.ceil(position));
-    const share = position - low;
-    matrix[i * from + low]! += 1 - share;
-    matrix[i * from + high]! += share;
+    const first = Math.max(0, Math.floor(position));
+    low.push(first);
+    high.push(last(Math.ceil(position)));
+    share.push(position - first);
+  }
+  return { low, high, share };
+}
+
+/** One axis resized, pixel by pixel and not by a product with a matrix: 0 times a pixel that is not finite would make
+ *  NaN of all others. */
+function resized(
+  g: OnnxBuilder,
+  x: Value,
+  axis: 1 | 2,
+  to: number,
+  attributes: ResizeBilinearAttrs,
+  method: Method,
+): Value {
+  const { low, high, share } = neighbours(x.shape[axis]!, to, attributes, method);
+  const at = (places: number[]): Value => g.gather(x, g.dense(places, [to], "int32"), axis);
+  const first = at(low);
+  if (method === "nearest") return first;
+  const shares = g.dense(share, axis === 1 ? [1, to, 1, 1] : [1, 1, to, 1], "float32");
+  return g.add(first, g.mul(g.sub(at(high), first), shares));
+}
+
+/** How much of each of `from` pixels goes into each of `to`: [to, from]. */
+function weights(
+  from: number,
+  to: number,
+  attributes: ResizeBilinearAttrs,
+  method: Method,
+): Float64Array {
+  const { low, high, share } = neighbours(from, to, attributes, method);
+  const matrix = new Float64Array(to * from);
+  for (let i = 0; i < to; i++) {
+    matrix[i * from + low[i]!]! += 1 - share[i]!;
+    matrix[i * from + high[i]!]! += share[i]!;
   }
   return matrix;
 }
 
-/** Resizes x [N, H, W, C] by [Y, H] and [Z, W] matrices, or by their transposes. */
-function apply(
-  g: OnnxBuilder,
-  x: Value,
-  [rows, columns]: readonly [Value, Value],
-  direction: "forward" | "backward",
-): Value {
-  const [n, h, w, c] = x.shape as Four;
-  const transposed = direction === "backward" ? 1 : 0;
-  const tall = g.matMul(rows, g.reshape(x, [n, h, w * c]), transposed);
-  const y = tall.shape[1]!;
-  const wide = g.matMul(columns, g.reshape(tall, [n * y, w, c]), transposed);
-  return g.reshape(wide, [n, y, wide.shape[1]!, c]);
+/** The transpose of resizing: dy [N, Y, Z, C] by the transposes of [Y, H] and [Z, W]. */
+function spread(g: OnnxBuilder, dy: Value, [rows, columns]: readonly [Value, Value]): Value {
+  const [n, y, z, c] = dy.shape as Four;
+  const tall = g.matMul(rows, g.reshape(dy, [n, y, z * c]), 1);
+  const h = tall.shape[1]!;
+  const wide = g.matMul(columns, g.reshape(tall, [n * h, z, c]), 1);
+  return g.reshape(wide, [n, h, wide.shape[1]!, c]);
 }
 
 function matrices(
@@ -74,12 +106,10 @@ function matrices(
 
 const forward = (method: Method) =>
   kernel<ResizeBilinearInputs & ResizeNearestNeighborInputs, ResizeBilinearAttrs>(
-    ({ images }, { alignCorners, halfPixelCenters, size }, g) => {
-      const [, h, w] = images.shape as Four;
-      const attributes = { alignCorners, halfPixelCenters, size };
-      const pixels = g.cast(images, "float32");
-      const y = apply(g, pixels, matrices(g, [h, w], size, attributes, method), "forward");
-      return method === "nearest" ? g.cast(y, images.dtype) : y;
+    ({ images }, { alignCorners, halfPixelCenters, size: [y, z] }, g) => {
+      const attributes = { alignCorners, halfPixelCenters, size: [y, z] as [number, number] };
+      const pixels = method === "nearest" ? images : g.cast(images, "float32");
+      return resized(g, resized(g, pixels, 2, z, attributes, method), 1, y, attributes, method);
     },
   );
 
@@ -91,7 +121,7 @@ const backward = (method: Method) =>
         throw new Error("tfjs has no gradient of resizing with halfPixelCenters; leave it off.");
       const [, h, w] = images.shape as Four;
       const attributes = { alignCorners, halfPixelCenters, size };
-      return apply(g, dy, matrices(g, [h, w], size, attributes, method), "backward");
+      return spread(g, dy, matrices(g, [h, w], size, attributes, method));
     },
   );
 
