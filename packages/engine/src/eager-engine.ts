@@ -12,7 +12,7 @@ import { registerRightKernels } from "./eager-kernels/right-kernels.js";
 import { engineError } from "./engine-error.js";
 import type { CompiledEntry, CompiledProgram, Engine, InputValue } from "./engine.js";
 import { exchangeAtOnce, type ProcessGroup } from "./processes/process-group.js";
-import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
+import { byName, engineOver, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
 import { callStep, stepFailure } from "./step-call.js";
 import { checkState, readInputs } from "./step-values.js";
 
@@ -23,22 +23,14 @@ export async function createEagerEngine(
 ): Promise<Engine> {
   const name = await startBackend(backend);
   const exchange = processes && exchangeAtOnce(processes);
-  const programs = new Set<EagerProgram<string>>();
   return {
     name: "eager",
     description: `tfjs-core ${tf.version_core}, backend ${name}, operation by operation`,
-    compile: compileWith((entries, state) =>
-      settle(() => {
-        const program = new EagerProgram(name, exchange, entries, state, () =>
-          programs.delete(program),
-        );
-        programs.add(program);
-        return program;
-      }),
+    ...engineOver(
+      (entries, state, onDispose) =>
+        settle(() => new EagerProgram(name, exchange, entries, state, onDispose)),
+      () => Promise.resolve(),
     ),
-    dispose: async () => {
-      for (const program of programs) await program.dispose();
-    },
   };
 }
 

@@ -170,8 +170,8 @@ export interface Engine {
   /** Why "auto" is this engine, in a sentence or two; left out where the engine was asked for by name. */
   readonly reason?: string;
   /** Prepares a step to run over and over.
-   *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured, and "bad-step",
-   *  "bad-state" or "bad-input" for a step, a state or inputs that are none */
+   *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured, "bad-step", "bad-state" or
+   *  "bad-input" for a step, a state or inputs that are none, and "disposed" after {@link Engine.dispose} */
   compile(step: Step, spec: StepSpec): Promise<CompiledStep>;
   /** Prepares several steps over one state, which is in memory once: `{ step, grads, apply, embed }`, say. Each is
    *  given the whole state and returns the whole state. What a step returns as it came in is never copied.
@@ -180,7 +180,7 @@ export interface Engine {
     steps: Readonly<Record<Name, Step>>,
     spec: ProgramSpec<Name>,
   ): Promise<CompiledProgram<Name>>;
-  /** Disposes every step compiled by this engine. */
+  /** Disposes every step compiled by this engine, which compiles no more. Further calls of `dispose` do nothing. */
   dispose(): Promise<void>;
 }
 
