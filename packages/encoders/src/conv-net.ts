@@ -11,6 +11,7 @@ import type { Encoder } from "./encoder.js";
 import {
   type ImageOptions,
   requireEncoderOptions,
+  requireFloats,
   requireImages,
   requireSizes,
   requireWholeNumbers,
@@ -100,6 +101,7 @@ export function convNet(options: ConvNetOptions): Encoder {
     apply: (parameters, images, options) => {
       requireTensors(name, { images });
       requireImages(name, images.shape, imageSize, channels);
+      requireFloats(name, images);
       const pass = new ForwardPass(name, shapes, parameters, options);
       const block = (layer: string, x: tf.Tensor4D, stride: number, residual?: tf.Tensor4D) =>
         pass.convBlock(`${layer}.conv`, `${layer}.bn`, x, {

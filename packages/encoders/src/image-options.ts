@@ -1,4 +1,14 @@
-import { anything, badShape, type Expected, LejepaError, requireOptions, said } from "@lejepa/ops";
+import {
+  anything,
+  badShape,
+  type Expected,
+  LejepaError,
+  oneOf,
+  requireArgument,
+  requireOptions,
+  said,
+} from "@lejepa/ops";
+import type { Tensor4D } from "@tensorflow/tfjs-core";
 
 /** Which images an encoder takes. */
 export interface ImageOptions {
@@ -62,4 +72,16 @@ export function requireImages(
       fix: "Create the encoder with the imageSize and channels of the images.",
     });
   }
+}
+
+/** Throws LejepaError "bad-argument" unless images are float32, which alone tfjs convolves. */
+export function requireFloats(owner: string, images: Tensor4D): void {
+  requireArgument(
+    owner,
+    "the type of images",
+    images.dtype,
+    oneOf(["float32"]),
+    "bad-argument",
+    'tf.cast(images, "float32") converts them',
+  );
 }

@@ -12,6 +12,7 @@ import type { Encoder } from "./encoder.js";
 import {
   type ImageOptions,
   requireEncoderOptions,
+  requireFloats,
   requireImages,
   requireSizes,
   requireWholeNumbers,
@@ -97,6 +98,7 @@ export function resnet(options: ResnetOptions): Encoder {
     apply: (parameters, images, options) => {
       requireTensors(name, { images });
       requireImages(name, images.shape, imageSize, channels);
+      requireFloats(name, images);
       const pass = new ForwardPass(name, shapes, parameters, options);
       /** Convolution that keeps the size at stride 1, batch norm, residual and ReLU. */
       const layer = (

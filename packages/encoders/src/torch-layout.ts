@@ -4,6 +4,7 @@
  *  Everything else is the same. PyTorch also counts the batches that each batch norm has seen
  *  (`num_batches_tracked`, a scalar behind `running_var`), which nothing here reads: it is written as 0 and ignored. */
 import {
+  type Expected,
   type HostTensor,
   type HostTensors,
   LejepaError,
@@ -21,7 +22,7 @@ export interface Parameterised {
 }
 
 /** Parameters in PyTorch's layout, in the order and with the names of `state_dict`, counters included.
- *  Throws LejepaError "missing-parameter" and "bad-parameter". */
+ *  Throws LejepaError "missing-parameter", "bad-parameter", and "bad-argument" for what is no model. */
 export function toTorch(model: Parameterised, parameters: HostTensors): HostTensors {
   requireModel("toTorch", model);
   requireArgument("toTorch", "parameters", parameters, someObject);
@@ -45,7 +46,7 @@ export function toTorch(model: Parameterised, parameters: HostTensors): HostTens
 }
 
 /** Parameters in our layout from those of a PyTorch `state_dict`; names that the model lacks are left out.
- *  Throws LejepaError "missing-parameter" and "bad-parameter". */
+ *  Throws LejepaError "missing-parameter", "bad-parameter", and "bad-argument" for what is no model. */
 export function fromTorch(model: Parameterised, stateDict: HostTensors): HostTensors {
   requireModel("fromTorch", model);
   requireArgument("fromTorch", "stateDict", stateDict, someObject);
@@ -68,7 +69,25 @@ export function fromTorch(model: Parameterised, stateDict: HostTensors): HostTen
 function requireModel(where: string, model: Parameterised): void {
   requireArgument(where, "model", model, someObject);
   requireArgument(where, "model.parameters", model.parameters, someArray);
+  // Spread: a hole in a list is no parameter.
+  [...model.parameters].forEach((spec, i) => {
+    requireArgument(where, `model.parameters[${i}]`, spec, parameterSpec);
+  });
 }
+
+const parameterSpec: Expected = {
+  text: "{ name, shape, role } of a parameter, with two lengths or more for a matrix",
+  accepts: (value) => {
+    const { name, shape, role } = (value ?? {}) as Partial<Record<keyof ParameterSpec, unknown>>;
+    return (
+      typeof name === "string" &&
+      typeof role === "string" &&
+      Array.isArray(shape) &&
+      [...(shape as unknown[])].every((length) => Number.isSafeInteger(length)) &&
+      (role !== "matrix" || shape.length >= 2)
+    );
+  },
+};
 
 function torchShape({ role, shape }: ParameterSpec): number[] {
   if (role === "matrix") {

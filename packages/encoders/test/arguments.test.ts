@@ -167,3 +167,34 @@ test("a parameter that is no host tensor is refused by its name", () => {
       encoders.toTorch(encoder, { ...parameters, "stem.bn.weight": wrong as never }),
     ).toThrow(expect.objectContaining({ code: "bad-parameter" }));
 });
+
+test("images of whole numbers are refused by encoders that convolve", () => {
+  const whole = tf.zeros<tf.Rank.R4>([1, 8, 8, 1], "int32");
+  const resnet = encoders.resnet({ ...image, name: "mine", block: "basic", depths: [1] });
+  for (const each of [encoder, resnet])
+    for (const mode of ["train", "eval"] as const)
+      expect(() => each.apply(tensorsOf(each), whole, { mode })).toThrow(
+        expect.objectContaining({
+          name: "LejepaError",
+          code: "bad-argument",
+          message: expect.stringMatching(/float32.*"int32".*tf\.cast/) as string,
+        }),
+      );
+});
+
+test("a list that is none of parameters is refused by its place", () => {
+  const good = encoder.parameters[0]!;
+  for (const wrong of [1, null, undefined, "x", {}, { ...good, shape: 3 }, { ...good, shape: [1] }])
+    for (const convert of [encoders.toTorch, encoders.fromTorch])
+      expect(() =>
+        convert(
+          { ...encoder, parameters: [good, wrong as never] },
+          encoders.toTorch(encoder, encoder.init(0)),
+        ),
+      ).toThrow(
+        expect.objectContaining({
+          code: "bad-argument",
+          message: expect.stringContaining("model.parameters[1]") as string,
+        }),
+      );
+});

@@ -1,12 +1,20 @@
 import { engineError } from "./engine-error.js";
 import { shown } from "./shown.js";
 
-/** Whether a value is an object with names: no list and no array of numbers. */
+/** Whether a value is an object with names: no list and no array of numbers, and none that keeps what it holds elsewhere
+ *  than under names, as a Date, a Map or a Promise does and an object of the caller's own class does not. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" &&
   value !== null &&
   !Array.isArray(value) &&
-  !ArrayBuffer.isView(value);
+  !ArrayBuffer.isView(value) &&
+  (isPlain(value) || Object.keys(value).length > 0);
+
+/** Of this realm or of another one: with `Object.prototype` above it, or nothing. */
+function isPlain(value: object): boolean {
+  const above: unknown = Object.getPrototypeOf(value);
+  return above === null || Object.getPrototypeOf(above) === null;
+}
 
 /** Throws "bad-option" unless the options of `of` are an object of known names. */
 export function checkOptions(of: string, options: unknown, known: readonly string[]): void {

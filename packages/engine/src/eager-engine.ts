@@ -7,15 +7,13 @@ import {
   type Tensors,
 } from "@lejepa/ops";
 import { initialiseBackend, withBackend } from "./active-backend.js";
-import { CallSite } from "./capture/call-site.js";
 import { withCheckedCalls } from "./checked-calls.js";
 import { registerRightKernels } from "./eager-kernels/right-kernels.js";
 import { engineError } from "./engine-error.js";
 import type { CompiledEntry, CompiledProgram, Engine, InputValue } from "./engine.js";
 import { exchangeAtOnce, type ProcessGroup } from "./processes/process-group.js";
-import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
-import { eagerFailure } from "./runtime-failure.js";
-import { checkStepResult } from "./step-result.js";
+import { byName, engineOver, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
+import { callStep, stepFailure } from "./step-call.js";
 import { checkState, readInputs } from "./step-values.js";
 
 /** Runs each step operation by operation on a tfjs backend: the reference that the compiled engine is held to. */
@@ -25,22 +23,14 @@ export async function createEagerEngine(
 ): Promise<Engine> {
   const name = await startBackend(backend);
   const exchange = processes && exchangeAtOnce(processes);
-  const programs = new Set<EagerProgram<string>>();
   return {
     name: "eager",
     description: `tfjs-core ${tf.version_core}, backend ${name}, operation by operation`,
-    compile: compileWith((entries, state) =>
-      settle(() => {
-        const program = new EagerProgram(name, exchange, entries, state, () =>
-          programs.delete(program),
-        );
-        programs.add(program);
-        return program;
-      }),
+    ...engineOver(
+      (entries, state, onDispose) =>
+        settle(() => new EagerProgram(name, exchange, entries, state, onDispose)),
+      () => Promise.resolve(),
     ),
-    dispose: async () => {
-      for (const program of programs) await program.dispose();
-    },
   };
 }
 
@@ -129,13 +119,12 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
     const advance = () => withCheckedCalls(() => this.#advance(entry, state, values));
     const { exchange } = this;
     try {
-      return CallSite.deeply(() =>
-        withBackend(this.backend, () =>
-          exchange === undefined ? advance() : exchangingBy(exchange, advance),
-        ),
+      return withBackend(this.backend, () =>
+        exchange === undefined ? advance() : exchangingBy(exchange, advance),
       );
     } catch (error) {
-      throw eagerFailure(error);
+      // Outside of the step itself: a backend may be late with what it refuses, until its results are read.
+      throw stepFailure(error, "eager");
     }
   }
 
@@ -150,7 +139,11 @@ class EagerProgram<Name extends string> implements CompiledProgram<Name> {
       const tensors = Object.fromEntries(
         inputs.map(({ name, shape, dtype }, i) => [name, tf.tensor(values[i]!, [...shape], dtype)]),
       );
-      const result = checkStepResult(step({ ...state }, tensors), this.#declared);
+      // Copies share the data; what the step disposes of is its own, and the state outlives a step that fails.
+      const given = Object.fromEntries(
+        Object.entries(state).map(([name, tensor]) => [name, tensor.clone()]),
+      );
+      const result = callStep(step, { state: given, inputs: tensors }, this.#declared, "eager");
       outputs = Object.fromEntries(
         Object.entries(result.outputs).map(([name, tensor]) => [name, toHost(tensor)]),
       );

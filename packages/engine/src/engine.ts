@@ -45,7 +45,8 @@ export interface ProgramSpec<Name extends string = string> {
 export interface CompiledEntry {
   /** Runs the step once and advances the state.
    *  Returns `outputs`, in arrays of the caller's own (int32 and bool outputs as float32 numbers).
-   *  @throws LejepaError "bad-input" when an input is missing, unknown, or of the wrong length or type;
+   *  @throws LejepaError "bad-input" when an input is missing, unknown, or of the wrong length or type; on the eager
+   *  engine, which captures nothing, what `compile` of the others throws for a step, such as "step-failed";
    *  "index-out-of-range" when a kernel was given an index of an element that there is not; "runtime-failed" when
    *  onnxruntime or TensorFlow fails; "disposed" after {@link ResidentState.dispose}. The state is then what it was. */
   run(inputs: Readonly<Record<string, InputValue>>): Promise<HostTensors>;
@@ -169,8 +170,8 @@ export interface Engine {
   /** Why "auto" is this engine, in a sentence or two; left out where the engine was asked for by name. */
   readonly reason?: string;
   /** Prepares a step to run over and over.
-   *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured, and "bad-step",
-   *  "bad-state" or "bad-input" for a step, a state or inputs that are none */
+   *  @throws LejepaError with one of {@link EngineErrorCode} when the step cannot be captured, "bad-step", "bad-state" or
+   *  "bad-input" for a step, a state or inputs that are none, and "disposed" after {@link Engine.dispose} */
   compile(step: Step, spec: StepSpec): Promise<CompiledStep>;
   /** Prepares several steps over one state, which is in memory once: `{ step, grads, apply, embed }`, say. Each is
    *  given the whole state and returns the whole state. What a step returns as it came in is never copied.
@@ -179,7 +180,7 @@ export interface Engine {
     steps: Readonly<Record<Name, Step>>,
     spec: ProgramSpec<Name>,
   ): Promise<CompiledProgram<Name>>;
-  /** Disposes every step compiled by this engine. */
+  /** Disposes every step compiled by this engine, which compiles no more. Further calls of `dispose` do nothing. */
   dispose(): Promise<void>;
 }
 
@@ -194,6 +195,8 @@ export interface Engine {
  *  - "bad-step": the step is asynchronous, or returns something else than `{ state, outputs }`
  *  - "state-mismatch": the state out has other names, shapes or types than the state in
  *  - "bad-input", "bad-state": values of the wrong name, shape, length or type
+ *  - "step-failed": the step throws an exception without a code, tfjs's or its own, which is the `cause`
+ *  - "no-gradient": the step differentiates through a kernel that tfjs has no gradient for
  *  - "index-out-of-range": a kernel was given an index of an element that there is not
  *  - "runtime-failed": onnxruntime or TensorFlow refused a step, or failed in one
  *  - "disposed": used after `dispose`
@@ -218,6 +221,8 @@ export type EngineErrorCode =
   | "state-mismatch"
   | "bad-input"
   | "bad-state"
+  | "step-failed"
+  | "no-gradient"
   | "index-out-of-range"
   | "runtime-failed"
   | "disposed"

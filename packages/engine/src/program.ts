@@ -24,10 +24,54 @@ export interface ResolvedEntry<Name extends string = string> {
 type CompileEntries = <Name extends string>(
   entries: readonly ResolvedEntry<Name>[],
   state: HostTensors,
+  onDispose: () => void,
 ) => Promise<CompiledProgram<Name>>;
 
+/** `compile` and `dispose` of an engine that compiles so. What it has compiled is disposed with it, what it is about to
+ *  compile included, and `end` comes last; nothing is compiled from then on. */
+export function engineOver(
+  compile: CompileEntries,
+  end: () => Promise<void>,
+): Pick<Engine, "compile" | "dispose"> {
+  const programs = new Set<Promise<CompiledProgram>>();
+  let disposal: Promise<void> | undefined;
+  const disposeAll = async (): Promise<void> => {
+    for (const program of programs)
+      await program.then(
+        (compiled) => compiled.dispose(),
+        // Whoever asked for it hears why it failed.
+        () => undefined,
+      );
+    await end();
+  };
+  return {
+    compile: compileWith(
+      (entries, state) => {
+        const program = compile(entries, state, () => programs.delete(program));
+        programs.add(program);
+        program.catch(() => programs.delete(program));
+        return program;
+      },
+      () => {
+        if (disposal === undefined) return;
+        throw engineError(
+          "disposed",
+          "compile: this engine was disposed; make another one with createEngine.",
+        );
+      },
+    ),
+    dispose: () => (disposal ??= disposeAll()),
+  };
+}
+
 /** `Engine.compile` in both its forms. */
-export function compileWith(compile: CompileEntries): Engine["compile"] {
+function compileWith(
+  compile: <Name extends string>(
+    entries: readonly ResolvedEntry<Name>[],
+    state: HostTensors,
+  ) => Promise<CompiledProgram<Name>>,
+  requireAlive: () => void,
+): Engine["compile"] {
   function either(step: Step, spec: StepSpec): Promise<CompiledStep>;
   function either<Name extends string>(
     steps: Readonly<Record<Name, Step>>,
@@ -37,6 +81,7 @@ export function compileWith(compile: CompileEntries): Engine["compile"] {
     steps: Step | Readonly<Record<string, Step>>,
     spec: StepSpec | ProgramSpec,
   ): Promise<CompiledStep | CompiledProgram> {
+    requireAlive();
     if (!isRecord(spec))
       throw engineError(
         "bad-input",

@@ -1,11 +1,9 @@
 /** A failure of onnxruntime or TensorFlow as an error of this package: where in the caller's code, and what to do. */
-import { LejepaError } from "@lejepa/ops";
-import { CallSite } from "./capture/call-site.js";
 import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
 import type { EngineName } from "./engine.js";
 import type { Graph, GraphNode, Value } from "./graph/graph.js";
-import { indexDemandOf, indexWayOut, outsideError } from "./passes/index-checks.js";
+import { indexDemandOf, outsideError } from "./passes/index-checks.js";
 import type { Feed } from "./session-host.js";
 
 /** A model that may be what failed. */
@@ -113,21 +111,4 @@ function inputOf(value: Value, { nodes, inputs }: Graph): string | undefined {
   for (const node of [...nodes].reverse())
     if (views.has(node.op) && node.outputs[0] === source) source = node.inputs[0]!;
   return inputs.find((each) => each.value === source)?.name;
-}
-
-/** tfjs's own words for an index outside: those of its cpu and wasm backends. */
-const tfjsWords =
-  /^GatherV2: the index value .* is not in|^Invalid indices: .* does not index into|^Input x must be non-negative!/;
-
-/** What the eager engine throws for an exception of the step: an index outside by the code that the others have;
- *  everything else as it is. */
-export function eagerFailure(cause: unknown): unknown {
-  const { message, stack } = (cause ?? {}) as Partial<Error>;
-  if (cause instanceof LejepaError || typeof message !== "string" || !tfjsWords.test(message))
-    return cause;
-  return engineError(
-    "index-out-of-range",
-    `run: ${message.replace(/[.!]$/, "")}, called at ${String(CallSite.of(stack))}; ${indexWayOut}.`,
-    { cause },
-  );
 }

@@ -18,7 +18,7 @@ import { packed, planPacks, unpacked, type Pack } from "./packed-state.js";
 import { isCheckName } from "./passes/index-checks.js";
 import { averageTogether } from "./processes/process-group.js";
 import { median } from "./profile.js";
-import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
+import { byName, engineOver, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
 import { runtimeFailure, type Suspect } from "./runtime-failure.js";
 import type { Feed, SessionHost } from "./session-host.js";
 import { checkState, readInputs } from "./step-values.js";
@@ -30,23 +30,11 @@ export function sessionEngine(
   startHost: () => SessionHost,
 ): Pick<Engine, "compile" | "dispose"> {
   let host: SessionHost | undefined;
-  const programs = new Set<SessionProgram<string>>();
-  return {
-    compile: compileWith(async (entries, state) => {
-      host ??= startHost();
-      const program = await compileProgram(host, maker, entries, state, () =>
-        programs.delete(program),
-      );
-      programs.add(program);
-      return program;
-    }),
-    dispose: async () => {
-      for (const program of programs) await program.dispose();
-      const ending = host;
-      host = undefined;
-      await ending?.end();
-    },
-  };
+  return engineOver(
+    (entries, state, onDispose) =>
+      compileProgram((host ??= startHost()), maker, entries, state, onDispose),
+    async () => host?.end(),
+  );
 }
 
 /** An entry whose models are open in the host. */

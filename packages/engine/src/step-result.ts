@@ -1,17 +1,30 @@
 import { Tensor } from "@tensorflow/tfjs-core";
 import type { HostTensors, Tensors } from "@lejepa/ops";
 import { engineError } from "./engine-error.js";
+import { shown } from "./shown.js";
 
 const isRecordOfTensors = (value: unknown): value is Tensors =>
   typeof value === "object" &&
   value !== null &&
   Object.values(value).every((tensor) => tensor instanceof Tensor);
 
+/** What is wrong with a record of tensors, ", got .. for ..". */
+const wrongIn = (of: string, value: unknown): string =>
+  typeof value === "object" && value !== null
+    ? Object.entries(value)
+        .filter(([, tensor]) => !(tensor instanceof Tensor))
+        .slice(0, 1)
+        .map(([name, tensor]) => `, got ${shown(tensor)} for ${of}.${name}`)
+        .join("")
+    : `, got ${shown(value)} for ${of}`;
+
 /** What a step returned, checked: `{ state, outputs }` of tensors, the state with the names, shapes and type
- *  (float32) of the state that went in. */
+ *  (float32) of the state that went in.
+ *  @param explanation why there may be nothing in place of a tensor, where that is known */
 export function checkStepResult(
   result: unknown,
   state: HostTensors,
+  explanation?: string,
 ): { state: Tensors; outputs: Tensors } {
   if (result instanceof Promise)
     throw engineError(
@@ -22,8 +35,14 @@ export function checkStepResult(
   if (!isRecordOfTensors(after) || !isRecordOfTensors(outputs))
     throw engineError(
       "bad-step",
-      "The step should return { state, outputs }, both records of named tensors ({} when there are none).",
+      `The step should return { state, outputs }, both records of named tensors ({} when there are none)${wrongIn("state", after) || wrongIn("outputs", outputs)}${explanation === undefined ? "" : `; ${explanation}`}.`,
     );
+  for (const [name, { isDisposed }] of [...Object.entries(after), ...Object.entries(outputs)])
+    if (isDisposed)
+      throw engineError(
+        "bad-step",
+        `The step returns "${name}" after it was disposed; leave tensors alone that are returned, those of a step are freed for it.`,
+      );
   for (const name of Object.keys(after))
     if (!Object.hasOwn(state, name))
       throw engineError(

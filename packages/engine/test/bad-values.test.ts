@@ -146,15 +146,13 @@ const cases: readonly Case[] = [
   ...wrong("compile, spec", "bad-input", (value) => (e) => e.compile!(step, value), [
     "an object that holds itself",
     "an object without a prototype",
-    "a map",
-    "a date",
     "a function",
   ]),
   ...wrong(
     "compile, state",
     "bad-state",
     (given) => (e) => e.compile!(step, { ...spec, state: given }),
-    ["an object without a prototype", "a map", "a date"],
+    ["an object without a prototype"],
   ),
   ...wrong("compile, w", "bad-state", (w) => (e) => e.compile!(step, { ...spec, state: { w } })),
   ...wrong(
@@ -176,7 +174,7 @@ const cases: readonly Case[] = [
     "compile, inputs",
     "bad-input",
     (inputs) => (e) => e.compile!(() => ({ state: {}, outputs: {} }), { state: {}, inputs }),
-    ["an object without a prototype", "a map", "a date"],
+    ["an object without a prototype"],
   ),
   ...wrong(
     "compile, input x",
@@ -214,7 +212,7 @@ const cases: readonly Case[] = [
     "compile, inputs of one of several steps",
     "bad-input",
     (a) => (e) => e.compile!({ a: step }, { state, inputs: { a } }),
-    ["an object without a prototype", "a map", "a date"],
+    ["an object without a prototype"],
   ),
 ];
 
@@ -233,7 +231,7 @@ test.for(["onnx"] as const)(
   async (name, context) => {
     needs(name, context);
     const own = compiled[name] as unknown as Loose;
-    const empty = ["nothing", "an object without a prototype", "a map", "a date"];
+    const empty = ["nothing", "an object without a prototype"];
     for (const [title, value] of strangers) {
       if (!empty.includes(title)) await expectRefusal(() => own.explain!(value), "bad-option");
       if (title === "nothing") continue;
@@ -269,7 +267,7 @@ test.for(optionNames)("createEngine refuses every wrong %s", async (option, cont
 });
 
 test("createEngine and engineReport refuse options that are none, and names that do not exist", async () => {
-  const none = ["nothing", "an object without a prototype", "a map", "a date"];
+  const none = ["nothing", "an object without a prototype"];
   for (const [title, value] of strangers) {
     if (!none.includes(title)) {
       await expectRefusal(() => createEngine("onnx", value as EngineOptions), "bad-option");

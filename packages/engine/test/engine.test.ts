@@ -241,6 +241,33 @@ describe.each(["onnx", "tensorflow", "eager"] as const)("the %s engine", (name) 
     await expect(step.readState()).rejects.toMatchObject(gone);
     await expect(step.writeState(state)).rejects.toMatchObject(gone);
     await engine.dispose();
+    await engine.dispose();
+    await expect(engine.compile(train, { state, inputs })).rejects.toMatchObject({
+      ...gone,
+      message: expect.stringContaining("createEngine") as string,
+    });
+    await expect(
+      engine.compile({ train }, { state, inputs: { train: inputs } }),
+    ).rejects.toMatchObject(gone);
+  });
+
+  test("disposes with itself what it is about to compile, whether that succeeds or not", async (context) => {
+    needs(name, context);
+    await tf.setBackend("cpu");
+    const before = tf.memory().numTensors;
+    const engine = await createEngine(name);
+    const compiling = engine.compile(train, { state, inputs });
+    const failing = engine.compile(() => ({}) as never, { state: {}, inputs: {} });
+    // The eager engine finds out in a run, if the engine is still there then.
+    const refused = expect(failing.then((compiled) => compiled.run({}))).rejects.toMatchObject({
+      code: expect.stringMatching(
+        name === "eager" ? /^(bad-step|disposed)$/ : /^bad-step$/,
+      ) as string,
+    });
+    await engine.dispose();
+    await refused;
+    await expect((await compiling).readState()).rejects.toMatchObject({ code: "disposed" });
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   test("leaves no tensor and no other backend behind", async (context) => {

@@ -451,6 +451,119 @@ test.each(drawing)("%s is refused in training, by name", (_, layer, named) => {
   layersModel.dispose();
 });
 
+describe("what JavaScript can pass that TypeScript would refuse", () => {
+  const layersModel = classifier();
+  const build = () => {
+    const net = pureModel(layersModel);
+    const state = Object.fromEntries(
+      layersModel.weights.map((weight) => [weight.name, weight.read()]),
+    );
+    return { net, state, first: net.trainable[0]! };
+  };
+  type Built = ReturnType<typeof build>;
+  const images = () => tf.ones([2, 8, 8, 1]);
+  const mean = (y: tf.Tensor) => tf.mean(y);
+  const any = <T>(value: unknown) => value as T;
+  const strangers = [undefined, null, 1, "evl", {}, [1], () => 1];
+  const said = (value: unknown) => JSON.stringify(value) ?? typeof value;
+
+  const wrong: [title: string, code: string, call: (built: Built) => unknown][] = [
+    ...strangers.map((value): (typeof wrong)[number] => [
+      `pureModel of ${said(value)}`,
+      "bad-argument",
+      () => pureModel(any(value)),
+    ]),
+    ...["eval", "train"].flatMap((mode): typeof wrong => [
+      ...[undefined, null, 1, "x"].map((state): (typeof wrong)[number] => [
+        `${mode}: the state ${String(state)}`,
+        "bad-argument",
+        ({ net }) => net.apply(any(state), images(), any(mode)),
+      ]),
+      [
+        `${mode}: an empty state`,
+        "missing-parameter",
+        ({ net }) => net.apply({}, images(), any(mode)),
+      ],
+      [
+        `${mode}: another state`,
+        "missing-parameter",
+        ({ net }) => net.apply(any({ a: 1 }), images(), any(mode)),
+      ],
+      [
+        `${mode}: a number for a weight`,
+        "bad-argument",
+        ({ net, state, first }) => net.apply(any({ ...state, [first]: 1 }), images(), any(mode)),
+      ],
+      [
+        `${mode}: a weight of another shape`,
+        "bad-shape",
+        ({ net, state, first }) =>
+          net.apply({ ...state, [first]: tf.ones([2]) }, images(), any(mode)),
+      ],
+      ...[undefined, null, 1, [undefined], {}].map((x): (typeof wrong)[number] => [
+        `${mode}: the inputs ${JSON.stringify(x)}`,
+        "bad-argument",
+        ({ net, state }) => net.apply(state, any(x), any(mode)),
+      ]),
+      [
+        `${mode}: inputs of another shape`,
+        "model-failed",
+        ({ net, state }) => net.apply(state, tf.ones([2, 3]), any(mode)),
+      ],
+      [
+        `${mode}: an input too many`,
+        "bad-argument",
+        ({ net, state }) => net.apply(state, [images(), images()], any(mode)),
+      ],
+      [`${mode}: no input`, "bad-argument", ({ net, state }) => net.apply(state, [], any(mode))],
+    ]),
+    ...[undefined, null, 1, "evl", "constructor", {}].map((mode): (typeof wrong)[number] => [
+      `the mode ${said(mode)}`,
+      "bad-argument",
+      ({ net, state }) => net.apply(state, images(), any(mode)),
+    ]),
+    ...[undefined, {}, { a: 1 }].map((state): (typeof wrong)[number] => [
+      `gradients of the state ${JSON.stringify(state)}`,
+      state ? "missing-parameter" : "bad-argument",
+      ({ net }) => net.lossAndGradients(any(state), images(), mean),
+    ]),
+    [
+      "gradients of no inputs",
+      "bad-argument",
+      ({ net, state }) => net.lossAndGradients(state, any(undefined), mean),
+    ],
+    ...[undefined, null, 1, {}].map((loss): (typeof wrong)[number] => [
+      `the loss ${said(loss)}`,
+      "bad-argument",
+      ({ net, state }) => net.lossAndGradients(state, images(), any(loss)),
+    ]),
+    ...[undefined, 1, {}].map((value): (typeof wrong)[number] => [
+      `a loss that returns ${said(value)}`,
+      "bad-argument",
+      ({ net, state }) => net.lossAndGradients(state, images(), () => any(value)),
+    ]),
+    [
+      "a loss for each image",
+      "bad-shape",
+      ({ net, state }) => net.lossAndGradients(state, images(), (y) => tf.mean(y, 1)),
+    ],
+  ];
+
+  test.each(wrong)("is refused: %s", (title, code, call) => {
+    const built = build();
+    const before = tf.memory().numTensors;
+    expect(() => tf.tidy(() => void call(built))).toThrow(
+      expect.objectContaining({
+        name: "LejepaError",
+        code,
+        message: expect.stringMatching(/^[^\n]+\.$/) as string,
+      }),
+    );
+    // What tfjs keeps for a gradient is freed where the step around it ends.
+    if (!title.startsWith("a loss")) expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
 test("a dropout of rate 0 draws nothing", () => {
   const layersModel = tfl.sequential({ layers: [layers.dropout({ rate: 0, inputShape: [3] })] });
   const { outputs } = pureModel(layersModel).apply({}, tf.ones([1, 3]), "train");

@@ -264,18 +264,6 @@ describe.each(names)("on %s a step is refused, by name and line, for", (name) =>
 });
 
 test.for(names)(
-  "on %s an exception of the step's own comes through unchanged",
-  async (name, context) => {
-    needs(name, context);
-    const mine = new RangeError("mine");
-    const step: Step = () => {
-      throw mine;
-    };
-    await expect(engines[name]!.compile(step, spec)).rejects.toBe(mine);
-  },
-);
-
-test.for(names)(
   "on %s constants that stay the same are no reason to refuse",
   async (name, context) => {
     needs(name, context);

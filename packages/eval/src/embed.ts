@@ -20,7 +20,7 @@ import {
   wholeNumber,
   type HostTensors,
 } from "@lejepa/ops";
-import { checkEngine } from "./labelled-features.js";
+import { checkCompiled, checkEngine } from "./labelled-features.js";
 
 /** Options of {@link embed}. */
 export interface EmbedOptions {
@@ -92,6 +92,7 @@ export async function embed(
       inputs: { images: { shape: [batchSize, imageSize, imageSize, channels] } },
     },
   );
+  checkCompiled("embed", compiled, ["run", "dispose"]);
   const features = new Float32Array(dataset.length * dim);
   const labels = new Int32Array(dataset.length);
   let labelled = true;

@@ -41,7 +41,7 @@ const spare = 4;
  *  A row whose standardised features are all zero has similarity 0 with every row. A column whose train rows all hold
  *  the same number is ignored.
  *  @throws LejepaError "no-features", "feature-shape", "invalid-features", "invalid-labels", "non-finite-features";
- *  "invalid-option" for options */
+ *  "invalid-option" for options, "invalid-argument" for what is no engine */
 export async function knnProbe(
   engine: Engine,
   data: ProbeData,

@@ -58,6 +58,26 @@ export function checkEngine(caller: string, engine: Engine): void {
   );
 }
 
+/** Refuses what an engine gives for a compiled step where it is none: an engine of the caller's own may forget to. */
+export function checkCompiled(caller: string, compiled: unknown, parts: readonly string[]): void {
+  for (const part of parts) {
+    const value = part
+      .split(".")
+      .reduce<unknown>(
+        (within, name) => (within as Record<string, unknown> | null | undefined)?.[name],
+        compiled,
+      );
+    requireArgument(
+      caller,
+      `${part} of what engine.compile gives`,
+      value,
+      someFunction,
+      "invalid-argument",
+      "pass what createEngine of @lejepa/engine gives",
+    );
+  }
+}
+
 function checkLabelled(caller: string, part: string, set: LabelledFeatures): void {
   const what = "pass { features, dim, labels }";
   requireArgument(caller, part, set, someObject, "invalid-features", what);

@@ -15,7 +15,7 @@ import {
   requireOptions,
   wholeNumber,
 } from "@lejepa/ops";
-import { checkProbeData, rowCount, type ProbeData } from "./labelled-features.js";
+import { checkCompiled, checkProbeData, rowCount, type ProbeData } from "./labelled-features.js";
 import { minimise, type Evaluation } from "./lbfgs.js";
 import { LinearDecision } from "./linear-decision.js";
 import { standardisation, standardise } from "./standardise.js";
@@ -66,7 +66,7 @@ const mostRowsPerChunk = 8192;
  *  Labels may be any integers, with gaps. With a single train class every prediction is that class. A column that is
  *  the same number in all rows of the train set is ignored. Of equal logits the smallest class wins.
  *  @throws LejepaError "no-features", "feature-shape", "invalid-features", "invalid-labels", "non-finite-features";
- *  "invalid-option" for options */
+ *  "invalid-option" for options, "invalid-argument" for what is no engine */
 export async function linearProbe(
   engine: Engine,
   data: ProbeData,
@@ -123,6 +123,7 @@ export async function linearProbe(
       inputs: { objective: parameters, logits: parameters },
     },
   );
+  checkCompiled("linearProbe", program, ["entries.objective.run", "entries.logits.run", "dispose"]);
   try {
     const found = await minimise(
       (x) => {

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Engine, Step } from "@lejepa/engine";
+import { checkCompiled } from "./labelled-features.js";
 
 /** The most similar keys of one query by the engine's arithmetic, nearest first. */
 export interface Neighbours {
@@ -62,6 +63,11 @@ export async function similaritySearch(
       },
     },
   );
+  checkCompiled("knnProbe", program, [
+    "entries.nearest.run",
+    "entries.similarities.run",
+    "dispose",
+  ]);
   const starts = keyBlocks.flatMap(({ start, rows }) =>
     new Array<number>(Math.min(wanted, rows)).fill(start),
   );

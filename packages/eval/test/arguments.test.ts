@@ -127,3 +127,29 @@ test("pca2d refuses numbers that are not finite, with their place", () => {
       /feature 1 of row 1 is/,
     );
 });
+
+test("an engine that compiles to nothing that runs is refused", async () => {
+  const run = () => undefined;
+  for (const made of [
+    undefined,
+    null,
+    1,
+    {},
+    { run },
+    { dispose: run },
+    { entries: {}, dispose: run },
+  ])
+    for (const compile of [() => made, () => Promise.resolve(made)]) {
+      const own = { compile } as unknown as Engine;
+      for (const call of [
+        () => evalPackage.knnProbe(own, data),
+        () => evalPackage.linearProbe(own, data),
+        () => evalPackage.embed(own, encoder, encoder.init(0), dataset),
+      ])
+        await expect(call()).rejects.toMatchObject({
+          name: "LejepaError",
+          code: "invalid-argument",
+          message: expect.stringMatching(/engine\.compile.*createEngine/) as string,
+        });
+    }
+});

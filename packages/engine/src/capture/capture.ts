@@ -2,11 +2,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { HostTensors, Tensors } from "@lejepa/ops";
 import { withBackend } from "../active-backend.js";
-import { engineError } from "../engine-error.js";
 import type { Step } from "../engine.js";
 import { newValue, type Graph, type Literal, type Port, type Value } from "../graph/graph.js";
 import type { LoweringTarget } from "../lower.js";
-import { checkStepResult } from "../step-result.js";
+import { callStep } from "../step-call.js";
 import type { ResolvedInput } from "../step-values.js";
 import { CallSite } from "./call-site.js";
 import { compareTraces } from "./compare-traces.js";
@@ -95,12 +94,12 @@ function trace(
               "random-draw",
               `The step draws random numbers by ${draw} at ${String(new CallSite())}, which a compiled step would freeze, with a seed or without; draw them outside and pass them in as an input.`,
             ),
-          () => tidily(() => record(recorder, step, state, inputs)),
+          () => tidily(() => record(recorder, step, state, inputs, target)),
         ),
       ),
     );
   } catch (error) {
-    throw recorder.refusal ?? explained(error, target);
+    throw recorder.refusal ?? error;
   } finally {
     tf.removeBackend(name);
   }
@@ -120,6 +119,7 @@ function record(
   step: Step,
   state: HostTensors,
   inputs: readonly ResolvedInput[],
+  { engine }: LoweringTarget,
 ): Trace {
   const ports: Port[] = [];
   const tensor = (name: string, value: Value): tf.Tensor => {
@@ -139,7 +139,8 @@ function record(
       tensor(port.input(name), newValue(shape, dtype)),
     ]),
   );
-  const result = checkStepResult(step(stateTensors, inputTensors), state);
+  const given = { state: stateTensors, inputs: inputTensors };
+  const result = callStep(step, given, state, engine);
   if (recorder.refusal) throw recorder.refusal;
   const site = new CallSite();
   const named = (tensors: Tensors, names: readonly string[], as: (name: string) => string) =>
@@ -171,18 +172,4 @@ function withoutVariables<R>(recorder: Recorder, body: () => R): R {
     // The method of the class shows again.
     delete engine.makeVariable;
   }
-}
-
-/** tfjs refuses kernels that it has never heard of on a backend; the rest are the step's own exceptions. */
-function explained(error: unknown, { engine }: LoweringTarget): unknown {
-  const kernel = /Kernel '(.+?)' not registered/.exec(
-    (error as Error | undefined)?.message ?? "",
-  )?.[1];
-  if (kernel === undefined) return error;
-  const site = CallSite.of((error as Error).stack);
-  return engineError(
-    "unsupported-kernel",
-    `The ${engine} engine has no lowering for the kernel ${kernel}, called at ${String(site)}; write it in tfjs-core operations, or run the step on the "eager" engine.`,
-    { cause: error },
-  );
 }

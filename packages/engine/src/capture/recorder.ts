@@ -40,7 +40,7 @@ export class Recorder extends KernelBackend {
   /** The first thing that cannot be captured; kept, because the step may swallow the exception. */
   refusal: LejepaError | undefined;
   readonly #values = new Map<object, { readonly value: Value; references: number }>();
-
+  readonly #disposed = new WeakSet<object>();
   readonly #literals = new WeakMap<Value, Literal>();
 
   constructor(private readonly target: LoweringTarget) {
@@ -105,6 +105,11 @@ export class Recorder extends KernelBackend {
   valueBehind({ dataId }: { readonly dataId: object }, op: string, site: CallSite): Value {
     const entry = this.#values.get(dataId);
     if (entry) return entry.value;
+    if (this.#disposed.has(dataId))
+      this.refuse(
+        "step-failed",
+        `The step uses a tensor after it was disposed (kernel ${op}, called at ${String(site)}); leave tensors to the engine, which frees those of a step.`,
+      );
     return this.refuse(
       "outside-tensor",
       `The step uses a tensor that was made outside of it (kernel ${op}, called at ${String(site)}); pass it in as state or as an input, or make it inside the step from numbers.`,
@@ -193,6 +198,7 @@ export class Recorder extends KernelBackend {
     const entry = this.#values.get(dataId);
     if (entry && !force && --entry.references > 0) return false;
     this.#values.delete(dataId);
+    this.#disposed.add(dataId);
     return true;
   }
   override numDataIds(): number {
