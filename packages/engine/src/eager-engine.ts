@@ -7,7 +7,7 @@ import {
   type Tensors,
 } from "@lejepa/ops";
 import { initialiseBackend, withBackend } from "./active-backend.js";
-import { CallSite } from "./capture/call-site.js";
+import { CallSite } from "./graph/call-site.js";
 import { withCheckedCalls } from "./checked-calls.js";
 import { registerRightKernels } from "./eager-kernels/right-kernels.js";
 import { engineError } from "./engine-error.js";

@@ -1,8 +1,8 @@
 /** The models of one entry: one, or where it averages over processes one for each segment. */
 import { AllReduceMean, type HostTensors } from "@lejepa/ops";
-import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
 import type { Graph } from "./graph/graph.js";
+import { port } from "./graph/port.js";
 import type { LoweringTarget } from "./lower.js";
 import { slotsOf, withPacks, type Pack } from "./packed-state.js";
 import { rewriteCaptured } from "./passes/run-passes.js";

@@ -12,7 +12,7 @@ import { LocalSessionHost } from "./session-host.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
 import { threadCount } from "./thread-count.js";
-import { startWorkerSessionHost } from "./worker-session-host.js";
+import { startWorkerSessionHost } from "./hosts/worker-session-host.js";
 
 /** Options of the onnx engine. */
 export interface OnnxOptions {

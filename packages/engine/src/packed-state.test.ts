@@ -2,7 +2,7 @@ import { adamw, type HostTensors } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { capture } from "./capture/capture.js";
-import { port } from "./capture/port.js";
+import { port } from "./graph/port.js";
 import type { Step } from "./engine.js";
 import type { Graph } from "./graph/graph.js";
 import { onnxTarget } from "./kernels/table.js";

@@ -1,7 +1,6 @@
 /** State of many small tensors, kept as a few flat arrays between steps: each array that goes into onnxruntime and comes
  *  out again costs microseconds however small it is. Measured figures are at {@link planPacks}. */
 import type { HostTensors } from "@lejepa/ops";
-import { port } from "./capture/port.js";
 import {
   literalOf,
   newValue,
@@ -11,6 +10,7 @@ import {
   type Literal,
   type Value,
 } from "./graph/graph.js";
+import { port } from "./graph/port.js";
 import { deadCode } from "./passes/dead-code.js";
 import { identities } from "./passes/identities.js";
 import { runPasses } from "./passes/run-passes.js";

@@ -1,7 +1,7 @@
 /** A failure of onnxruntime or TensorFlow as an error of this package: where in the caller's code, and what to do. */
 import { LejepaError } from "@lejepa/ops";
-import { CallSite } from "./capture/call-site.js";
-import { port } from "./capture/port.js";
+import { CallSite } from "./graph/call-site.js";
+import { port } from "./graph/port.js";
 import { engineError } from "./engine-error.js";
 import type { EngineName } from "./engine.js";
 import type { Graph, GraphNode, Value } from "./graph/graph.js";

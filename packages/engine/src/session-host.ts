@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HostTensors } from "@lejepa/ops";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { port } from "./capture/port.js";
-import { freeBuffer } from "./free-buffer.js";
-import { median, readProfile, type Profile } from "./profile.js";
+import { port } from "./graph/port.js";
+import { freeBuffer } from "./hosts/free-buffer.js";
+import { median, readProfile, type Profile } from "./hosts/profile.js";
 import type { HostUpdate } from "./updates/host-updates.js";
 import { updateMemory, type UpdateMemory } from "./updates/update-memory.js";
 

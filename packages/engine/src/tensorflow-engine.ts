@@ -6,11 +6,11 @@ import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
 import { graphFragment } from "./tensorflow/graph-fragment.js";
 import { tensorflowTarget, type Device } from "./tensorflow/kernels.js";
-import { TensorFlowSessionHost } from "./tensorflow/session-host.js";
+import { TensorFlowSessionHost } from "./hosts/tensorflow-session-host.js";
 import { MixedPrecisionBuilder } from "./tensorflow/mixed-precision-builder.js";
 import { startTensorFlow, type StartedTensorFlow } from "./tensorflow/start-tensorflow.js";
 import { threadCount } from "./thread-count.js";
-import { startWorkerSessionHost } from "./worker-session-host.js";
+import { startWorkerSessionHost } from "./hosts/worker-session-host.js";
 
 /** Options of the tensorflow engine. */
 export interface TensorFlowOptions {

@@ -7,8 +7,8 @@ import type {
   ResizeNearestNeighborGradInputs,
   ResizeNearestNeighborInputs,
 } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { kernel, refuse } from "./kernel.js";
 
 type Method = "bilinear" | "nearest";
@@ -43,7 +43,7 @@ function weights(
 
 /** Resizes x [N, H, W, C] by [Y, H] and [Z, W] matrices, or by their transposes. */
 function apply(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   [rows, columns]: readonly [Value, Value],
   direction: "forward" | "backward",
@@ -57,7 +57,7 @@ function apply(
 }
 
 function matrices(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   from: readonly [number, number],
   to: readonly [number, number],
   attributes: ResizeBilinearAttrs,

@@ -1,7 +1,7 @@
 import type { Graph } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
 import { onnxTarget } from "../kernels/table.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { lower, type LoweringTarget } from "../lower.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { withBlocksIn, withBlocksOut, type CarriedBlocks } from "./carried-blocks.js";
@@ -21,7 +21,7 @@ import { indexChecks } from "./index-checks.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
 import { logSigmoids } from "./log-sigmoids.js";
 import { masksFromResults } from "./masks-from-results.js";
-import { reluGradients } from "./relu-gradients.js";
+import { reluGradients } from "../tensorflow/relu-gradients.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { uniformConstants } from "./uniform-constants.js";
 import { wholeReorderings } from "./whole-reorderings.js";
@@ -98,10 +98,10 @@ export function compileGraph(
   captured: Graph,
   target: LoweringTarget,
   passes: readonly Pass[],
-  g?: OnnxBuilder,
+  g?: GraphBuilder,
 ): Graph {
   const lowered = lower(captured, target, g);
-  verify(lowered, "onnx", "lowering");
+  verify(lowered, "lowered", "lowering");
   return runPasses(lowered, passes);
 }
 
@@ -113,11 +113,11 @@ export function compileSegments(
 ): readonly Graph[] {
   const carried = new Map<string, CarriedBlocks>();
   return segments.map((captured) => {
-    const lowered = lower(captured, onnxTarget, new OnnxBuilder(blockSize));
+    const lowered = lower(captured, onnxTarget, new GraphBuilder(blockSize));
     const taking = withBlocksIn(lowered, carried);
-    verify(taking, "onnx", "lowering");
+    verify(taking, "lowered", "lowering");
     const own = withBlocksOut(runPasses(taking, onnxPasses(blockSize)));
-    verify(own.graph, "onnx", "blocks that are handed on");
+    verify(own.graph, "lowered", "blocks that are handed on");
     for (const [name, blocks] of own.carried) carried.set(name, blocks);
     return own.graph;
   });

@@ -44,7 +44,7 @@ test("updates of tensors that the host keeps become ports of what they need", ()
   const before = lowered("apart");
   expect(operations(before).filter((op) => op === "Adamw")).toHaveLength(2);
   const { graph, updates } = splitUpdates(before);
-  verify(graph, "onnx", "updates of the host");
+  verify(graph, "lowered", "updates of the host");
   expect(operations(graph)).toEqual(operations(before).filter((op) => op !== "Adamw"));
   const rates = { beta1: 0.9, beta2: 0.999 };
   const scalars = { stepSize: "update/1", epsilon: "update/2", decay: "update/3" };
@@ -59,7 +59,7 @@ test("an update of tensors laid end to end that the host keeps apart is composed
   const before = lowered("packed");
   expect(operations(before).filter((op) => op === "Adamw")).toHaveLength(1);
   const { graph, updates } = splitUpdates(before);
-  verify(graph, "onnx", "updates of the host");
+  verify(graph, "lowered", "updates of the host");
   expect(updates).toEqual([]);
   const composed = [
     ...["Mul", "Mul", "Add", "Mul", "Mul", "Mul", "Add", "Sqrt"],

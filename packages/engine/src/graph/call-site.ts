@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 const frames = 48;
 
 /** The folder that holds this package's modules: `src`, or `dist` once built. */
-const ownFolder = fileURLToPath(new URL(".", import.meta.url)).replace(/capture[\\/]$/, "");
+const ownFolder = fileURLToPath(new URL(".", import.meta.url)).replace(/graph[\\/]$/, "");
 
 /** Whose code a frame is in: that of the caller, of another package of @lejepa that the caller's code called (an
  *  encoder, a loss), or of the machinery that says nothing about either: tfjs, ops, this package, Node. */
