@@ -8,7 +8,8 @@ import { blockSizeFor, type ConvolutionMethod } from "./onnx/block-size.js";
 import { encode } from "./onnx/encode.js";
 import { batchParts } from "./passes/batch-parts.js";
 import { compileSegments, runPasses } from "./passes/run-passes.js";
-import { LocalSessionHost } from "./session-host.js";
+import { onnxProfile } from "./hosts/onnx-profile.js";
+import { OnnxSessionHost } from "./hosts/onnx-session-host.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
 import { threadCount } from "./thread-count.js";
@@ -62,7 +63,13 @@ export async function createOnnxEngine({
   const count = threads ?? availableParallelism();
   const runtime = await loadOnnxRuntime();
   const blockSize = await blockSizeFor(convolution, runtime);
-  const settings = { engine: "onnx", threads: count, memoryArena } as const;
+  const settings = {
+    engine: "onnx",
+    threads: count,
+    memoryArena,
+    provider: "cpu",
+    state: "cpu",
+  } as const;
   return {
     name: "onnx",
     description: `onnxruntime-node ${runtime.version}, CPU, ${threadCount(count)}`,
@@ -82,7 +89,7 @@ export async function createOnnxEngine({
       () =>
         thread === "worker"
           ? startWorkerSessionHost(settings)
-          : new LocalSessionHost(runtime, settings),
+          : new OnnxSessionHost(runtime, settings, onnxProfile),
     ),
   };
 }

@@ -10,7 +10,7 @@ import { encode } from "./onnx/encode.js";
 import { loadOnnxRuntime } from "./onnx-engine.js";
 import { packed, planPacks, slotsOf, unpacked, withPacks } from "./packed-state.js";
 import { compileGraph, onnxPasses, rewriteCaptured } from "./passes/run-passes.js";
-import { LocalSessionHost } from "./session-host.js";
+import { OnnxSessionHost } from "./hosts/onnx-session-host.js";
 import { resolveInputs } from "./step-values.js";
 import { splitUpdates } from "./updates/host-updates.js";
 
@@ -75,10 +75,12 @@ async function run(whole: Graph, state: HostTensors): Promise<HostTensors> {
     graph.inputs.some((each) => each.name === port.state(name)),
   );
   const written = graph.outputs.map(({ name }) => name);
-  const host = new LocalSessionHost(await loadOnnxRuntime(), {
+  const host = new OnnxSessionHost(await loadOnnxRuntime(), {
     engine: "onnx",
     threads: 1,
     memoryArena: true,
+    provider: "cpu",
+    state: "cpu",
   });
   const session = await host.open(encode(graph), {
     entry: "step",

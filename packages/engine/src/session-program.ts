@@ -17,7 +17,7 @@ import { sizeOf } from "./graph/graph.js";
 import { packed, planPacks, unpacked, type Pack } from "./packed-state.js";
 import { isCheckName } from "./passes/index-checks.js";
 import { averageTogether } from "./processes/process-group.js";
-import { median } from "./hosts/profile.js";
+import { median } from "./median.js";
 import { byName, compileWith, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
 import { runtimeFailure, type Suspect } from "./runtime-failure.js";
 import type { Feed, SessionHost } from "./session-host.js";

@@ -18,8 +18,9 @@ async function startHost(settings: HostSettings): Promise<SessionHost> {
     const { TensorFlowSessionHost } = await import("./tensorflow-session-host.js");
     return new TensorFlowSessionHost(settings);
   }
-  const { LocalSessionHost } = await import("../session-host.js");
-  return new LocalSessionHost(await import("onnxruntime-node"), settings);
+  const { OnnxSessionHost } = await import("./onnx-session-host.js");
+  const { onnxProfile } = await import("./onnx-profile.js");
+  return new OnnxSessionHost(await import("onnxruntime-node"), settings, onnxProfile);
 }
 
 /** Sessions that keep values for later ones of the same run: one of those may be what the session was fed. */

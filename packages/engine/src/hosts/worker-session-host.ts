@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { engineError } from "../engine-error.js";
-import type { Feed, OnnxSettings, SessionHost } from "../session-host.js";
+import type { Feed, SessionHost } from "../session-host.js";
 import { buffersOf, errorOf, feedBuffers, type HostCall, type HostReply } from "./host-message.js";
+import type { OnnxSettings } from "./onnx-session-host.js";
 import type { TensorFlowSettings } from "./tensorflow-session-host.js";
 
 /** What a host runs, and how. */
