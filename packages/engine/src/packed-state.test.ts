@@ -56,7 +56,10 @@ const stepWith =
 
 const compiled = (step: Step): Graph =>
   compileGraph(
-    rewriteCaptured(capture(step, state, inputs, onnxTarget).graph, "packed"),
+    rewriteCaptured(capture(step, state, inputs, onnxTarget).graph, {
+      smallState: "packed",
+      updates: "by-host",
+    }),
     onnxTarget,
     onnxPasses(),
   );

@@ -66,6 +66,7 @@ export async function createTensorFlowEngine({
             ),
           ),
         smallState: "apart",
+        updates: "by-host",
         handingOn: "references",
         encode: (graph, ports, state, inputs) =>
           graphFragment(graph, ports, state, inputs, xla ? "xla" : "none"),

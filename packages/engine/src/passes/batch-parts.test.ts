@@ -24,7 +24,7 @@ function graphOf(build: Build, images = 128): Graph {
     inputs,
     onnxTarget,
   );
-  return rewriteCaptured(graph, "packed");
+  return rewriteCaptured(graph, { smallState: "packed", updates: "by-host" });
 }
 
 const ops = ({ nodes }: Graph): string[] => nodes.map(({ op }) => op);

@@ -40,7 +40,10 @@ const twice: Step = (state, given) =>
 
 const segmentsOfStep = (step: Step): Graph[] => {
   const { graph } = capture(step, {}, resolveInputs(inputs), onnxTarget);
-  return segmentsOf(rewriteCaptured(graph, "packed"), "copies").map((segment) => segment.graph);
+  return segmentsOf(
+    rewriteCaptured(graph, { smallState: "packed", updates: "by-host" }),
+    "copies",
+  ).map((segment) => segment.graph);
 };
 const count = (graph: Graph, op: string): number =>
   graph.nodes.filter((node) => node.op === op).length;

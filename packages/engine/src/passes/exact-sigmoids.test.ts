@@ -14,7 +14,7 @@ const operatorsOf = (run: (x: tf.Tensor) => tf.Tensor): string[] => {
     outputs: { y: run(x!) },
   });
   const { graph } = capture(step, {}, inputs, onnxTarget);
-  const captured = rewriteCaptured(graph, "packed");
+  const captured = rewriteCaptured(graph, { smallState: "packed", updates: "by-host" });
   return compileGraph(captured, onnxTarget, onnxPasses(), new GraphBuilder()).nodes.map(
     ({ op }) => op,
   );

@@ -27,15 +27,26 @@ import { uniformConstants } from "./uniform-constants.js";
 import { wholeReorderings } from "./whole-reorderings.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
 
+/** How the host of an engine keeps the state, and who changes it. */
+export interface StateKeeping {
+  /** How the host keeps small tensors of the state: several in one array, or each in its own. */
+  readonly smallState: "packed" | "apart";
+  /** Who updates the parameters.
+   *  - "by-host": the host, in place, each update of tensors of the state in one pass over memory.
+   *  - "in-graph": the operations of the graph, whose results are the next state: for a host whose state lies where only
+   *    the graph reaches it. */
+  readonly updates: "by-host" | "in-graph";
+}
+
 /** Over the kernels as recorded. */
-const capturedPasses = (smallState: "packed" | "apart"): readonly Pass[] => [
+const capturedPasses = ({ smallState, updates }: StateKeeping): readonly Pass[] => [
   indexChecks,
   commonSubexpressions,
   logSigmoids,
   masksFromResults,
   emptyValues,
   deadCode,
-  inPlaceUpdates,
+  ...(updates === "by-host" ? [inPlaceUpdates] : []),
   ...(smallState === "packed" ? [flatUpdates] : []),
 ];
 
@@ -86,10 +97,10 @@ export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
   }, graph);
 }
 
-/** The captured graph, checked and simplified, for a host that keeps small tensors of the state so. */
-export function rewriteCaptured(captured: Graph, smallState: "packed" | "apart"): Graph {
+/** The captured graph, checked and simplified, for a host that keeps the state so. */
+export function rewriteCaptured(captured: Graph, keeping: StateKeeping): Graph {
   verify(captured, "captured", "capture");
-  return runPasses(captured, capturedPasses(smallState));
+  return runPasses(captured, capturedPasses(keeping));
 }
 
 /** From the rewritten captured graph to the graph that runs, rewritten by `passes` after the

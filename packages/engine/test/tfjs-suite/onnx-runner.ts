@@ -43,7 +43,7 @@ export const onnxRunner = (blockSize: number | undefined): GraphRunner => ({
   target: onnxTarget,
   lower: (captured) =>
     compileGraph(
-      rewriteCaptured(captured, "packed"),
+      rewriteCaptured(captured, { smallState: "packed", updates: "by-host" }),
       onnxTarget,
       onnxPasses(blockSize),
       new GraphBuilder(blockSize),

@@ -36,7 +36,12 @@ export async function tensorflowRunner(): Promise<GraphRunner> {
   };
   return {
     target,
-    lower: (captured) => compileGraph(rewriteCaptured(captured, "apart"), target, tensorflowPasses),
+    lower: (captured) =>
+      compileGraph(
+        rewriteCaptured(captured, { smallState: "apart", updates: "by-host" }),
+        target,
+        tensorflowPasses,
+      ),
     run(graph, feeds) {
       const names = feeds.map(({ name }) => name);
       const session = load(graphFragment(graph, ports, [], names, "none"));
