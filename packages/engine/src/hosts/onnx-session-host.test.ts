@@ -45,10 +45,10 @@ function addingUp(): Uint8Array {
 }
 
 /** onnxruntime on the CPU that keeps what it is asked to in buffers, as a graphics card does: `live` are those that have
- *  not been freed, and `downloads` counts how often one was read. */
+ *  not been freed. To ask one of its tensors for data is an error, as it is fatal in onnxruntime-node 1.30. */
 function withBuffers() {
   const live = new Map<object, Float32Array>();
-  const seen = { downloads: 0, live, options: {} as InferenceSession.SessionOptions };
+  const seen = { live, options: {} as InferenceSession.SessionOptions };
   const create = async (model: Uint8Array, options: InferenceSession.SessionOptions) => {
     seen.options = options;
     const { preferredOutputLocation: stays = {}, ...others } = options;
@@ -81,10 +81,6 @@ function withBuffers() {
     return Tensor.fromGpuBuffer(buffer, {
       dataType: "float32",
       dims,
-      download: () => {
-        seen.downloads++;
-        return Promise.resolve(live.get(buffer)!.slice());
-      },
       dispose: () => void live.delete(buffer),
     });
   };
@@ -113,7 +109,6 @@ test("a state in buffers stays there from run to run, and those of the state bef
     [4, 42],
     [6, 62],
   ]);
-  expect(seen.downloads).toBe(0);
   expect(seen.live.size).toBe(1);
   await host.freeState(state);
   expect(seen.live.size).toBe(0);

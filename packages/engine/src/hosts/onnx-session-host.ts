@@ -2,8 +2,11 @@
 import type { HostTensors } from "@lejepa/ops";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { engineError } from "../engine-error.js";
+import { GraphBuilder } from "../graph/builder.js";
+import { newValue } from "../graph/graph.js";
 import { port } from "../graph/port.js";
 import { median } from "../median.js";
+import { encode } from "../onnx/encode.js";
 import type { Feed, Measured, ModelPorts, Profile, SessionHost } from "../session-host.js";
 import { updateMemory, type UpdateMemory } from "../updates/update-memory.js";
 import { freeBuffer } from "./free-buffer.js";
@@ -81,7 +84,7 @@ export class OnnxSessionHost implements SessionHost {
 
   #createSession(
     model: Uint8Array,
-    { writes, keeps }: ModelPorts,
+    { writes, keeps }: Pick<ModelPorts, "writes" | "keeps">,
     more: InferenceSession.SessionOptions = {},
   ): Promise<InferenceSession> {
     const { provider, state } = this.settings;
@@ -225,13 +228,39 @@ export class OnnxSessionHost implements SessionHost {
   }
 
   async readState(id: number): Promise<HostTensors> {
-    const read = Array.from(this.#states.get(id)!.tensors, async ([name, tensor]) => {
-      const { dims: shape } = tensor;
-      // What a buffer held is the tensor's own from then on: it goes back with the next run.
-      const data = (await tensor.getData(true)) as Float32Array;
-      return [name, { shape, data: data.slice() }] as const;
-    });
-    return Object.fromEntries(await Promise.all(read));
+    const { tensors } = this.#states.get(id)!;
+    const read = this.settings.state === "cpu" ? tensors : await this.#download(tensors);
+    return Object.fromEntries(
+      Array.from(read, ([name, { dims: shape, data }]) => [
+        name,
+        { shape, data: (data as Float32Array).slice() },
+      ]),
+    );
+  }
+
+  /** What is in buffers, by a model that gives it back as it is: onnxruntime-node 1.30 ends the process where the data of
+   *  a tensor is asked for. */
+  async #download(tensors: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
+    if (tensors.size === 0) return new Map();
+    const g = new GraphBuilder();
+    const inputs = Array.from(tensors, ([name, { dims }]) => ({
+      name,
+      value: newValue(dims, "float32"),
+    }));
+    const outputs = inputs.map(({ name, value }) => ({
+      name: port.output(name),
+      value: g.unary("Identity", value),
+    }));
+    const nothing = { writes: [], keeps: [] };
+    const session = await this.#createSession(encode(g.finish(inputs, outputs)), nothing);
+    try {
+      const results = await session.run(Object.fromEntries(tensors));
+      return new Map(
+        Array.from(tensors.keys(), (name) => [name, results[port.output(name)] as Tensor]),
+      );
+    } finally {
+      await session.release();
+    }
   }
 
   writeState(id: number, tensors: HostTensors): Promise<void> {
