@@ -17,7 +17,8 @@ export type OnnxRuntime = Pick<typeof import("onnxruntime-node"), "InferenceSess
 /** How every session of a host is opened, and where the state lies. */
 export interface OnnxSettings {
   readonly engine: "onnx";
-  readonly threads: number;
+  /** That one operation may use; "all" leaves it to the runtime. */
+  readonly threads: number | "all";
   readonly memoryArena: boolean;
   /** What computes. */
   readonly provider: "cpu" | "webgpu";
@@ -87,7 +88,7 @@ export class OnnxSessionHost implements SessionHost {
     { writes, keeps }: Pick<ModelPorts, "writes" | "keeps">,
     more: InferenceSession.SessionOptions = {},
   ): Promise<InferenceSession> {
-    const { provider, state } = this.settings;
+    const { provider, state, threads } = this.settings;
     const stays = [...writes.map(port.nextState), ...keeps];
     return this.runtime.InferenceSession.create(model, {
       executionProviders: [provider],
@@ -99,7 +100,7 @@ export class OnnxSessionHost implements SessionHost {
       executionMode: "sequential",
       enableCpuMemArena: this.settings.memoryArena,
       enableMemPattern: this.settings.memoryArena,
-      intraOpNumThreads: this.settings.threads,
+      ...(threads !== "all" && { intraOpNumThreads: threads }),
       interOpNumThreads: 1,
       // Neither warnings, about shapes of optimised-away nodes, nor errors, which are thrown besides.
       logSeverityLevel: 4,

@@ -21,7 +21,6 @@ import { indexChecks } from "./index-checks.js";
 import { lateBroadcasts } from "./late-broadcasts.js";
 import { logSigmoids } from "./log-sigmoids.js";
 import { masksFromResults } from "./masks-from-results.js";
-import { reluGradients } from "../tensorflow/relu-gradients.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { uniformConstants } from "./uniform-constants.js";
 import { wholeReorderings } from "./whole-reorderings.js";
@@ -51,7 +50,7 @@ const capturedPasses = ({ smallState, updates }: StateKeeping): readonly Pass[] 
 ];
 
 /** Over the ONNX operators, whatever runs them. The second round simplifies what the late broadcasts left. */
-const loweredPasses: readonly Pass[] = [
+export const loweredPasses: readonly Pass[] = [
   uniformConstants,
   identities,
   lateBroadcasts,
@@ -84,9 +83,6 @@ export const onnxPasses = (blockSize?: number): readonly Pass[] => [
   commonSubexpressions,
   deadCode,
 ];
-
-/** For TensorFlow, which places and fuses operations itself when it loads a graph. */
-export const tensorflowPasses: readonly Pass[] = [...loweredPasses, reluGradients, deadCode];
 
 /** Runs passes in order, checking the graph after each. */
 export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
