@@ -11,7 +11,7 @@ import { fromBlocked, nchwc, toBlocked } from "../onnx/nchwc.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
-import { constantFolding } from "./constant-folding.js";
+import { constants } from "./constants.js";
 import { deadCode } from "./dead-code.js";
 import { fusedChannels } from "./fused-channels.js";
 import { gatheredRows } from "./gathered-rows.js";
@@ -22,7 +22,6 @@ import { masksFromResults } from "./masks-from-results.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { rewriteNodes } from "./rewrite-nodes.js";
 import { runPasses } from "./run-passes.js";
-import { uniformConstants } from "./uniform-constants.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** y = f(x) with x [2, 3, 1] of float32. */
@@ -90,10 +89,10 @@ const channels = (g: GraphBuilder, x: Value, w: Value, ...more: (Value | undefin
     nchwc,
   );
 
-/** Constant folding, and what it leaves unused dropped. */
+/** Constants, and what they leave unused dropped. */
 const folding: Pass = {
-  name: "constant folding",
-  run: (graph) => deadCode.run(constantFolding.run(graph)),
+  name: constants.name,
+  run: (graph) => deadCode.run(constants.run(graph)),
 };
 
 const cases: readonly Case[] = [
@@ -519,7 +518,7 @@ const cases: readonly Case[] = [
   },
   {
     title: "arithmetic on uniform constants is done once",
-    pass: uniformConstants,
+    pass: constants,
     build: (g, x) => {
       const half = g.div(g.expand(g.uniform(1), [2, 3, 1]), g.uniform(2, [2, 3, 1]));
       return g.mul(x, g.unary("Sqrt", g.reshape(half, [2, 3, 1])));
@@ -529,14 +528,14 @@ const cases: readonly Case[] = [
   },
   {
     title: "times 1 and plus 0 vanish, and leave a broadcast where they were one",
-    pass: uniformConstants,
+    pass: constants,
     build: (g, x) => g.mul(g.add(g.div(x, g.uniform(1)), g.uniform(0)), g.uniform(1, [2, 3, 4])),
     before: ["Div", "Add", "Mul"],
     after: ["Expand"],
   },
   {
     title: "0 - x and 1 / x are not x",
-    pass: uniformConstants,
+    pass: constants,
     build: (g, x) => g.div(g.uniform(1), g.sub(g.uniform(0), x)),
     before: ["Sub", "Div"],
     after: ["Sub", "Div"],

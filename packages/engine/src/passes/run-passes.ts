@@ -6,7 +6,7 @@ import { lower, type LoweringTarget } from "../lower.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { withBlocksIn, withBlocksOut, type CarriedBlocks } from "./carried-blocks.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
-import { constantFolding } from "./constant-folding.js";
+import { constants } from "./constants.js";
 import { deadCode } from "./dead-code.js";
 import { emptyValues } from "./empty-values.js";
 import { earlySplits } from "./early-splits.js";
@@ -22,7 +22,6 @@ import { lateBroadcasts } from "./late-broadcasts.js";
 import { logSigmoids } from "./log-sigmoids.js";
 import { masksFromResults } from "./masks-from-results.js";
 import type { Pass } from "./rewrite-nodes.js";
-import { uniformConstants } from "./uniform-constants.js";
 import { wholeReorderings } from "./whole-reorderings.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
 
@@ -49,14 +48,12 @@ const capturedPasses = ({ smallState, updates }: StateKeeping): readonly Pass[] 
   ...(smallState === "packed" ? [flatUpdates] : []),
 ];
 
-/** Over the ONNX operators, whatever runs them. The second round simplifies what the late broadcasts left. */
+/** Over the ONNX operators, whatever runs them. The second identities simplify what broadcasts and constants left. */
 export const loweredPasses: readonly Pass[] = [
-  uniformConstants,
   identities,
   lateBroadcasts,
-  uniformConstants,
+  constants,
   identities,
-  constantFolding,
   commonSubexpressions,
 ];
 
