@@ -103,7 +103,7 @@ export function modelOf(
   packs: readonly Pack[],
 ): Part {
   const { takes, keeps, drops, averages } = segment;
-  const { graph: whole, updates } = splitUpdates(withPacks(lowered, packs, state));
+  const { graph: whole, updates } = splitUpdates(withPacks(lowered, packs, state, maker.leftOut));
   const { outputs } = whole;
   const slots = slotsOf(Object.keys(state), packs);
   const used = new Set([

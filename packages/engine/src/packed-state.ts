@@ -73,7 +73,12 @@ function splitState({ nodes, outputs }: Graph, names: readonly string[]): string
 }
 
 /** The graph with packs for ports instead of their members. A pack that no step changes has no port behind. */
-export function withPacks(graph: Graph, packs: readonly Pack[], state: HostTensors): Graph {
+export function withPacks(
+  graph: Graph,
+  packs: readonly Pack[],
+  state: HostTensors,
+  leftOut?: string,
+): Graph {
   if (packs.length === 0) return graph;
   const literals = new Map<Value, Literal>(graph.literals);
   const list = (values: readonly number[]): Value => {
@@ -129,7 +134,7 @@ export function withPacks(graph: Graph, packs: readonly Pack[], state: HostTenso
     outputs,
     nodes: [...first, ...graph.nodes, ...last],
   };
-  return runPasses(packed, [identities, deadCode]);
+  return runPasses(packed, [identities, deadCode], leftOut);
 }
 
 const valueOf = (ports: Graph["inputs"], wanted: string): Value | undefined =>

@@ -34,10 +34,12 @@ export interface StateKeeping {
    *  - "in-graph": the operations of the graph, whose results are the next state: for a host whose state lies where only
    *    the graph reaches it. */
   readonly updates: "by-host" | "in-graph";
+  /** A pass that is left out, by its name, to see what it is worth. */
+  readonly leftOut?: string | undefined;
 }
 
 /** Over the kernels as recorded. */
-const capturedPasses = ({ smallState, updates }: StateKeeping): readonly Pass[] => [
+export const capturedPasses = ({ smallState, updates }: StateKeeping): readonly Pass[] => [
   indexChecks,
   commonSubexpressions,
   logSigmoids,
@@ -82,8 +84,9 @@ export const onnxPasses = (blockSize?: number): readonly Pass[] => [
 ];
 
 /** Runs passes in order, checking the graph after each. */
-export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
+export function runPasses(graph: Graph, passes: readonly Pass[], leftOut?: string): Graph {
   return passes.reduce((before, pass) => {
+    if (pass.name === leftOut) return before;
     const after = pass.run(before);
     verify(after, graph.stage, pass.name);
     return after;
@@ -93,7 +96,7 @@ export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
 /** The captured graph, checked and simplified, for a host that keeps the state so. */
 export function rewriteCaptured(captured: Graph, keeping: StateKeeping): Graph {
   verify(captured, "captured", "capture");
-  return runPasses(captured, capturedPasses(keeping));
+  return runPasses(captured, capturedPasses(keeping), keeping.leftOut);
 }
 
 /** From the rewritten captured graph to the graph that runs, rewritten by `passes` after the
@@ -114,13 +117,14 @@ export function compileGraph(
 export function compileSegments(
   segments: readonly Graph[],
   blockSize: number | undefined,
+  leftOut?: string,
 ): readonly Graph[] {
   const carried = new Map<string, CarriedBlocks>();
   return segments.map((captured) => {
     const lowered = lower(captured, onnxTarget, new GraphBuilder(blockSize));
     const taking = withBlocksIn(lowered, carried);
     verify(taking, "lowered", "lowering");
-    const own = withBlocksOut(runPasses(taking, onnxPasses(blockSize)));
+    const own = withBlocksOut(runPasses(taking, onnxPasses(blockSize), leftOut));
     verify(own.graph, "lowered", "blocks that are handed on");
     for (const [name, blocks] of own.carried) carried.set(name, blocks);
     return own.graph;
