@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildSync } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 const scratch = mkdtempSync(join(tmpdir(), "lejepa-install-"));
@@ -72,6 +73,8 @@ try {
       check(`${manifest.name} is type-checked with its declarations`, () =>
         typecheck(home, own, { skipLibCheck: false }),
       );
+    if (manifest.exports["."].browser !== undefined)
+      check(`${manifest.name} is bundled for a browser`, () => bundle(manifest.name, home));
     for (const program of Object.keys(manifest.bin ?? {})) tryPrograms[program](program, home);
     // The tests of a checkout run the other examples; a worker thread of Node 20 does not run TypeScript.
     for (const { code, printed } of examples(manifest.folder))
@@ -187,6 +190,18 @@ function typecheck(home, entries, options) {
     }),
   );
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], home);
+}
+
+/** Bundles a package for a browser; a module of Node that it imports is an error. */
+function bundle(name, home) {
+  buildSync({
+    stdin: { contents: `export * from "${name}";`, resolveDir: home },
+    bundle: true,
+    platform: "browser",
+    format: "esm",
+    write: false,
+    logLevel: "silent",
+  });
 }
 
 function check(what, action) {

@@ -25,7 +25,7 @@ const tfjsNode = tfjsNodePackage("@tensorflow/tfjs-node")!;
 const root = join(import.meta.dirname, "..");
 /** Every lowered kernel, what only this engine does, and steps beside the eager engine. */
 const tests = [
-  "packages/engine/src/kernels/samples.test.ts",
+  "packages/engine/test/kernels/samples.test.ts",
   "packages/engine/test/engine.test.ts",
   "packages/engine/test/program.test.ts",
   "packages/engine/test/tensorflow-engine.test.ts",

@@ -1,4 +1,4 @@
 import { defineConfig } from "tsup";
 import { packageBuild } from "../../tools/package-build.js";
 
-export default defineConfig(packageBuild(import.meta.dirname, ["host-worker"]));
+export default defineConfig(packageBuild(import.meta.dirname, ["hosts/host-worker"]));

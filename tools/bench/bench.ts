@@ -1,7 +1,8 @@
-/** `npm run bench -- step|peers|scaling|processes|sigreg [options]`: the speed bars. Timing runs here, never in a test. */
+/** `npm run bench -- step|peers|scaling|processes|passes|sigreg [options]`: the speed bars. Timing runs here, never in a test. */
 import { parseArgs } from "node:util";
 import { engineNames } from "@lejepa/engine";
 import { runCommand, UsageError, wholeNumber } from "../command-line.js";
+import { measurePasses } from "./passes.js";
 import { comparePeers, ourPeers, type OurPeer } from "./peers.js";
 import { models, references, type Model } from "./reference-steps.js";
 import { measureProcesses, sharedEngines } from "./processes.js";
@@ -13,6 +14,7 @@ const usage = `npm run bench -- step --model MODEL [--engine onnx|tensorflow|eag
 npm run bench -- peers [--model MODEL,..] [--engine PEER,..] [--size N] [--rounds N] [--json]
 npm run bench -- scaling [--model vit|conv] [--threads N,..] [--rounds N] [--json]
 npm run bench -- processes [--model MODEL,..] [--engine onnx|tensorflow,..] [--rounds N] [--json]
+npm run bench -- passes [--model MODEL,..] [--rounds N] [--json]
 npm run bench -- sigreg [--rounds N] [--json]
 
 MODEL   vit and conv: 4 views x 128 images of 28x28; vit-tiny (patch 16) and resnet18: 4 views x 32 images of 64x64.
@@ -25,6 +27,8 @@ scaling Time per image at 64, 256, 1024 and 4096 images a step, interleaved, on 
 processes
         Each step in one process of two threads, in one of one, and shared out among two of one each, interleaved; vit
         and conv on onnx and tensorflow when none is named.
+passes  Each step without one pass of the onnx engine after the other, interleaved with the step as it is, on one thread:
+        the ratios of the processor's times, and the nodes; all models when none is named.
 sigreg  Value and gradient of SIGReg alone, in closed form, on ONNX, TensorFlow and tfjs, beside the formula in PyTorch; peak
         memory, which takes some 8 GB for the formula; and how time grows with N, D and S.`;
 
@@ -80,6 +84,10 @@ await runCommand(async () => {
       .split(",")
       .map((name) => oneOf("engine", name, sharedEngines));
     const result = await measureProcesses(chosen, engines, atLeast("rounds", values.rounds, 3));
+    if (values.json) console.log(JSON.stringify(result));
+  } else if (what === "passes") {
+    const chosen = values.model?.split(",").map((name) => oneOf("model", name, models)) ?? models;
+    const result = await measurePasses(chosen, atLeast("rounds", values.rounds, 1));
     if (values.json) console.log(JSON.stringify(result));
   } else if (what === "sigreg") {
     const result = await compareSigreg(atLeast("rounds", values.rounds, 3));

@@ -1,7 +1,7 @@
 /** What every engine refuses, where nothing is lowered: calls of kernels whose windows tfjs-core counts wrongly. */
 import * as tf from "@tensorflow/tfjs-core";
-import { CallSite } from "./capture/call-site.js";
 import { engineError } from "./engine-error.js";
+import { CallSite } from "./graph/call-site.js";
 import { checkedWindow, type Padded } from "./kernels/checked-window.js";
 import type { Window } from "./kernels/window.js";
 

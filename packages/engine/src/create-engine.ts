@@ -2,8 +2,7 @@ import { checkOptions } from "./checked-options.js";
 import { createEagerEngine, installedBackend } from "./eager-engine.js";
 import { engineError } from "./engine-error.js";
 import type { Engine, EngineName } from "./engine.js";
-import { createTensorFlowEngine, describe, type TensorFlowOptions } from "./tensorflow-engine.js";
-import { startTensorFlow } from "./tensorflow/start-tensorflow.js";
+import type { TensorFlowOptions } from "./tensorflow-engine.js";
 import { createOnnxEngine, loadOnnxRuntime, type OnnxOptions } from "./onnx-engine.js";
 import { checkProcesses, type ProcessGroup } from "./processes/process-group.js";
 import { shown } from "./shown.js";
@@ -70,8 +69,11 @@ export async function createEngine(
   switch (name) {
     case "onnx":
       return createOnnxEngine(options);
-    case "tensorflow":
+    case "tensorflow": {
+      // Loaded by those who run it: it is a third of this package.
+      const { createTensorFlowEngine } = await import("./tensorflow-engine.js");
       return createTensorFlowEngine(options);
+    }
     case "eager":
       return createEagerEngine(options.backend, options.processes);
     case "auto": {
@@ -134,6 +136,7 @@ async function tensorflowAvailability(
   engines: number | undefined,
 ): Promise<EngineAvailability> {
   try {
+    const { describe, startTensorFlow } = await import("./tensorflow/start-tensorflow.js");
     const started = await startTensorFlow(threads, engines);
     return { name: "tensorflow", available: true, detail: describe(started) };
   } catch (error) {

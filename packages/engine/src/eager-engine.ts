@@ -71,6 +71,7 @@ async function startBackend(asked: string | undefined): Promise<string> {
 /** tfjs's wasm module installs process-wide handlers that rethrow whatever is uncaught, and so print the module's
  *  source; they are taken off again, since a library has no say in that. */
 async function withoutCrashHandlers<R>(start: () => Promise<R>): Promise<R> {
+  if (typeof process === "undefined") return start();
   const events = ["uncaughtException", "unhandledRejection"] as const;
   const before = events.map((event) => process.listeners(event as "uncaughtException"));
   try {

@@ -1,11 +1,11 @@
 /** The models of one entry: one, or where it averages over processes one for each segment. */
 import { AllReduceMean, type HostTensors } from "@lejepa/ops";
-import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
 import type { Graph } from "./graph/graph.js";
+import { port } from "./graph/port.js";
 import type { LoweringTarget } from "./lower.js";
 import { slotsOf, withPacks, type Pack } from "./packed-state.js";
-import { rewriteCaptured } from "./passes/run-passes.js";
+import { rewriteCaptured, type StateKeeping } from "./passes/run-passes.js";
 import { segmentsOf, type HandingOn, type Segment } from "./passes/segments.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import type { ResolvedEntry } from "./program.js";
@@ -13,9 +13,7 @@ import type { ModelPorts } from "./session-host.js";
 import { splitUpdates } from "./updates/host-updates.js";
 
 /** How an engine makes a model of a captured step. */
-export interface ModelMaker extends LoweringTarget {
-  /** How the host keeps small tensors of the state: several in one array, or each in its own. */
-  readonly smallState: "packed" | "apart";
+export interface ModelMaker extends LoweringTarget, StateKeeping {
   /** How it hands values on from one segment of a step to the next. */
   readonly handingOn: HandingOn;
   /** The graphs that run, of the segments of a rewritten captured graph, in order. */
@@ -59,7 +57,7 @@ export function loweredParts(
   state: HostTensors,
   graph: Graph,
 ): LoweredPart[] {
-  const captured = rewriteCaptured(graph, maker.smallState);
+  const captured = rewriteCaptured(graph, maker);
   const segments = segmentsOf(captured, maker.handingOn);
   if (segments.length > 1 && maker.processes === undefined) throw noProcesses(captured);
   const graphs = maker.lower(segments.map((segment) => segment.graph));
@@ -105,7 +103,7 @@ export function modelOf(
   packs: readonly Pack[],
 ): Part {
   const { takes, keeps, drops, averages } = segment;
-  const { graph: whole, updates } = splitUpdates(withPacks(lowered, packs, state));
+  const { graph: whole, updates } = splitUpdates(withPacks(lowered, packs, state, maker.leftOut));
   const { outputs } = whole;
   const slots = slotsOf(Object.keys(state), packs);
   const used = new Set([

@@ -3,8 +3,7 @@ import { checkOptions } from "./checked-options.js";
 import type { ExplainOptions, Explanation, InputValue } from "./engine.js";
 import { engineError } from "./engine-error.js";
 import type { Graph } from "./graph/graph.js";
-import type { Profile } from "./profile.js";
-import type { Feed } from "./session-host.js";
+import type { Feed, Profile } from "./session-host.js";
 import { shown } from "./shown.js";
 import type { ResolvedInput } from "./step-values.js";
 

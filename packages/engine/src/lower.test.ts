@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { GraphBuilder } from "./graph/builder.js";
 import { newValue, type Graph, type Value } from "./graph/graph.js";
 import { kernel, unary, type Row } from "./kernels/kernel.js";
 import { lower, lowerKernel } from "./lower.js";
-import { OnnxBuilder } from "./onnx/builder.js";
 
 const x = newValue([2, 3], "float32");
 const lowerOne = (row: Row | undefined, attributes: Record<string, unknown> = {}) =>
@@ -10,7 +10,7 @@ const lowerOne = (row: Row | undefined, attributes: Record<string, unknown> = {}
     { engine: "onnx", table: row ? { Test: row } : {} },
     { op: "Test", attributes, site: undefined },
     { x },
-    new OnnxBuilder(),
+    new GraphBuilder(),
   );
 
 describe("a lowering that is wrong is noticed", () => {

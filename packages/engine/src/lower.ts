@@ -1,9 +1,9 @@
 /** From tfjs kernels to operators, by the lowering table. */
-import { port } from "./capture/port.js";
 import { engineError } from "./engine-error.js";
+import { GraphBuilder } from "./graph/builder.js";
 import type { Graph, GraphNode, Port, Value } from "./graph/graph.js";
+import { port } from "./graph/port.js";
 import { operandsOf, type Operands, type Row } from "./kernels/kernel.js";
-import { OnnxBuilder } from "./onnx/builder.js";
 
 type LoweringTable = Readonly<Record<string, Row>>;
 
@@ -18,7 +18,7 @@ export function lowerKernel(
   { engine, table }: LoweringTarget,
   { op, attributes, site }: Pick<GraphNode, "op" | "attributes" | "site">,
   operands: Operands,
-  g: OnnxBuilder,
+  g: GraphBuilder,
 ): Value | readonly Value[] {
   const row = table[op];
   if (typeof row !== "function")
@@ -58,7 +58,7 @@ export const asList = (results: Value | readonly Value[]): readonly Value[] =>
   "dtype" in results ? [results] : results;
 
 /** The lowered graph of a captured graph, with the same ports, as `g` writes it. */
-export function lower(captured: Graph, target: LoweringTarget, g = new OnnxBuilder()): Graph {
+export function lower(captured: Graph, target: LoweringTarget, g = new GraphBuilder()): Graph {
   const lowered = new Map<Value, Value>();
   const inputs = captured.inputs.map(({ name, value }): Port => ({ name, value }));
   for (const { value } of inputs) lowered.set(value, value);

@@ -3,16 +3,14 @@ import { checkThreads } from "./check-threads.js";
 import { checkChoice } from "./checked-options.js";
 import { engineError } from "./engine-error.js";
 import type { Engine } from "./engine.js";
-import { onnxTarget } from "./kernels/table.js";
 import { blockSizeFor, type ConvolutionMethod } from "./onnx/block-size.js";
-import { encode } from "./onnx/encode.js";
-import { batchParts } from "./passes/batch-parts.js";
-import { compileSegments, runPasses } from "./passes/run-passes.js";
-import { LocalSessionHost } from "./session-host.js";
+import { onnxProfile } from "./hosts/onnx-profile.js";
+import { OnnxSessionHost } from "./hosts/onnx-session-host.js";
 import type { ProcessGroup } from "./processes/process-group.js";
+import { onnxMaker } from "./onnx-maker.js";
 import { sessionEngine } from "./session-program.js";
 import { threadCount } from "./thread-count.js";
-import { startWorkerSessionHost } from "./worker-session-host.js";
+import { startWorkerSessionHost } from "./hosts/worker-session-host.js";
 
 /** Options of the onnx engine. */
 export interface OnnxOptions {
@@ -30,10 +28,6 @@ export interface OnnxOptions {
    *  - "main": in the thread that calls, which then does nothing else. */
   readonly thread?: "worker" | "main";
 }
-
-/** Of the largest activations of a part of a batch. A third cache holds a few of those, and of the batch norm, ReLU and
- *  masks around them. Parts of half the size take as long, and of twice the size 2 to 4 % longer. */
-const partBytes = 4 * 2 ** 20;
 
 /** onnxruntime-node and its version. */
 export async function loadOnnxRuntime() {
@@ -62,27 +56,22 @@ export async function createOnnxEngine({
   const count = threads ?? availableParallelism();
   const runtime = await loadOnnxRuntime();
   const blockSize = await blockSizeFor(convolution, runtime);
-  const settings = { engine: "onnx", threads: count, memoryArena } as const;
+  const settings = {
+    engine: "onnx",
+    threads: count,
+    memoryArena,
+    provider: "cpu",
+    state: "cpu",
+  } as const;
   return {
     name: "onnx",
     description: `onnxruntime-node ${runtime.version}, CPU, ${threadCount(count)}`,
     ...sessionEngine(
-      {
-        ...onnxTarget,
-        lower: (segments) =>
-          compileSegments(
-            segments.map((captured) => runPasses(captured, [batchParts(partBytes)])),
-            blockSize,
-          ),
-        smallState: "packed",
-        handingOn: "copies",
-        encode,
-        processes,
-      },
+      onnxMaker({ blockSize, batches: "in parts", updates: "by-host", processes }),
       () =>
         thread === "worker"
           ? startWorkerSessionHost(settings)
-          : new LocalSessionHost(runtime, settings),
+          : new OnnxSessionHost(runtime, settings, onnxProfile),
     ),
   };
 }

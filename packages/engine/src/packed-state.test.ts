@@ -2,7 +2,7 @@ import { adamw, type HostTensors } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { capture } from "./capture/capture.js";
-import { port } from "./capture/port.js";
+import { port } from "./graph/port.js";
 import type { Step } from "./engine.js";
 import type { Graph } from "./graph/graph.js";
 import { onnxTarget } from "./kernels/table.js";
@@ -10,7 +10,7 @@ import { encode } from "./onnx/encode.js";
 import { loadOnnxRuntime } from "./onnx-engine.js";
 import { packed, planPacks, slotsOf, unpacked, withPacks } from "./packed-state.js";
 import { compileGraph, onnxPasses, rewriteCaptured } from "./passes/run-passes.js";
-import { LocalSessionHost } from "./session-host.js";
+import { OnnxSessionHost } from "./hosts/onnx-session-host.js";
 import { resolveInputs } from "./step-values.js";
 import { splitUpdates } from "./updates/host-updates.js";
 
@@ -56,7 +56,10 @@ const stepWith =
 
 const compiled = (step: Step): Graph =>
   compileGraph(
-    rewriteCaptured(capture(step, state, inputs, onnxTarget).graph, "packed"),
+    rewriteCaptured(capture(step, state, inputs, onnxTarget).graph, {
+      smallState: "packed",
+      updates: "by-host",
+    }),
     onnxTarget,
     onnxPasses(),
   );
@@ -75,10 +78,12 @@ async function run(whole: Graph, state: HostTensors): Promise<HostTensors> {
     graph.inputs.some((each) => each.name === port.state(name)),
   );
   const written = graph.outputs.map(({ name }) => name);
-  const host = new LocalSessionHost(await loadOnnxRuntime(), {
+  const host = new OnnxSessionHost(await loadOnnxRuntime(), {
     engine: "onnx",
     threads: 1,
     memoryArena: true,
+    provider: "cpu",
+    state: "cpu",
   });
   const session = await host.open(encode(graph), {
     entry: "step",

@@ -1,7 +1,6 @@
 /** State of many small tensors, kept as a few flat arrays between steps: each array that goes into onnxruntime and comes
  *  out again costs microseconds however small it is. Measured figures are at {@link planPacks}. */
 import type { HostTensors } from "@lejepa/ops";
-import { port } from "./capture/port.js";
 import {
   literalOf,
   newValue,
@@ -11,6 +10,7 @@ import {
   type Literal,
   type Value,
 } from "./graph/graph.js";
+import { port } from "./graph/port.js";
 import { deadCode } from "./passes/dead-code.js";
 import { identities } from "./passes/identities.js";
 import { runPasses } from "./passes/run-passes.js";
@@ -73,7 +73,12 @@ function splitState({ nodes, outputs }: Graph, names: readonly string[]): string
 }
 
 /** The graph with packs for ports instead of their members. A pack that no step changes has no port behind. */
-export function withPacks(graph: Graph, packs: readonly Pack[], state: HostTensors): Graph {
+export function withPacks(
+  graph: Graph,
+  packs: readonly Pack[],
+  state: HostTensors,
+  leftOut?: string,
+): Graph {
   if (packs.length === 0) return graph;
   const literals = new Map<Value, Literal>(graph.literals);
   const list = (values: readonly number[]): Value => {
@@ -129,7 +134,7 @@ export function withPacks(graph: Graph, packs: readonly Pack[], state: HostTenso
     outputs,
     nodes: [...first, ...graph.nodes, ...last],
   };
-  return runPasses(packed, [identities, deadCode]);
+  return runPasses(packed, [identities, deadCode], leftOut);
 }
 
 const valueOf = (ports: Graph["inputs"], wanted: string): Value | undefined =>

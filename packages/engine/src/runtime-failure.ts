@@ -1,5 +1,5 @@
 /** A failure of onnxruntime or TensorFlow as an error of this package: where in the caller's code, and what to do. */
-import { port } from "./capture/port.js";
+import { port } from "./graph/port.js";
 import { engineError } from "./engine-error.js";
 import type { EngineName } from "./engine.js";
 import type { Graph, GraphNode, Value } from "./graph/graph.js";

@@ -12,12 +12,12 @@ import type {
 } from "./engine.js";
 import { loweredParts, modelOf, type ModelMaker, type Part } from "./entry-parts.js";
 import { explanation, placeholders, runsOf } from "./explain.js";
-import { freeBuffer } from "./free-buffer.js";
+import { freeBuffer } from "./hosts/free-buffer.js";
 import { sizeOf } from "./graph/graph.js";
 import { packed, planPacks, unpacked, type Pack } from "./packed-state.js";
 import { isCheckName } from "./passes/index-checks.js";
 import { averageTogether } from "./processes/process-group.js";
-import { median } from "./profile.js";
+import { median } from "./median.js";
 import { byName, engineOver, disposedError, shapesOf, type ResolvedEntry } from "./program.js";
 import { runtimeFailure, type Suspect } from "./runtime-failure.js";
 import type { Feed, SessionHost } from "./session-host.js";

@@ -2,7 +2,7 @@
  *  code, and what to do. */
 import { LejepaError, type HostTensors, type Tensors } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
-import { CallSite } from "./capture/call-site.js";
+import { CallSite } from "./graph/call-site.js";
 import { engineError } from "./engine-error.js";
 import type { EngineName, Step } from "./engine.js";
 import { indexWayOut } from "./passes/index-checks.js";

@@ -1,16 +1,16 @@
 import { checkThreads } from "./check-threads.js";
 import { checkChoice } from "./checked-options.js";
 import type { Engine } from "./engine.js";
-import { compileGraph, tensorflowPasses } from "./passes/run-passes.js";
+import { compileGraph } from "./passes/run-passes.js";
 import type { ProcessGroup } from "./processes/process-group.js";
 import { sessionEngine } from "./session-program.js";
 import { graphFragment } from "./tensorflow/graph-fragment.js";
-import { tensorflowTarget, type Device } from "./tensorflow/kernels.js";
-import { TensorFlowSessionHost } from "./tensorflow/session-host.js";
+import { tensorflowTarget } from "./tensorflow/kernels.js";
+import { TensorFlowSessionHost } from "./hosts/tensorflow-session-host.js";
 import { MixedPrecisionBuilder } from "./tensorflow/mixed-precision-builder.js";
-import { startTensorFlow, type StartedTensorFlow } from "./tensorflow/start-tensorflow.js";
-import { threadCount } from "./thread-count.js";
-import { startWorkerSessionHost } from "./worker-session-host.js";
+import { tensorflowPasses } from "./tensorflow/tensorflow-passes.js";
+import { describe, deviceOf, startTensorFlow } from "./tensorflow/start-tensorflow.js";
+import { startWorkerSessionHost } from "./hosts/worker-session-host.js";
 
 /** Options of the tensorflow engine. */
 export interface TensorFlowOptions {
@@ -66,6 +66,7 @@ export async function createTensorFlowEngine({
             ),
           ),
         smallState: "apart",
+        updates: "by-host",
         handingOn: "references",
         encode: (graph, ports, state, inputs) =>
           graphFragment(graph, ports, state, inputs, xla ? "xla" : "none"),
@@ -77,14 +78,4 @@ export async function createTensorFlowEngine({
           : new TensorFlowSessionHost(settings),
     ),
   };
-}
-
-const deviceOf = ({ addon }: StartedTensorFlow): Device =>
-  addon.isUsingGpuDevice() ? "gpu" : "cpu";
-
-/** What it runs on, for a person. */
-export function describe(started: StartedTensorFlow): string {
-  const { installation, threads } = started;
-  const device = deviceOf(started).toUpperCase();
-  return `TensorFlow ${installation.version}, ${device}, ${threadCount(threads)}`;
 }

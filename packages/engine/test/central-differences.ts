@@ -4,8 +4,9 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { registerRightKernels } from "../src/eager-kernels/right-kernels.js";
-import { differentiable, valuesOf } from "../src/kernels/sample-values.js";
-import { samples, type Sample } from "../src/kernels/samples.js";
+import type { Sample } from "./kernels/sample.js";
+import { differentiable, valuesOf } from "./kernels/sample-values.js";
+import { samples } from "./kernels/samples.js";
 
 /** Samples that lie where there is no derivative. */
 const kinks = new Set([

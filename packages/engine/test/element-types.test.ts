@@ -6,7 +6,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { namedBackends } from "../../../tools/backend-names.mjs";
 import { needs } from "../../../tools/backends.js";
-import { samples, type Sample } from "../src/kernels/samples.js";
+import type { Sample } from "./kernels/sample.js";
+import { samples } from "./kernels/samples.js";
 
 const names = ["onnx", "tensorflow"] as const;
 const engines: Partial<Record<EngineName, Engine>> = {};

@@ -7,9 +7,9 @@ import { newValue, type Graph, type Literal, type Port, type Value } from "../gr
 import type { LoweringTarget } from "../lower.js";
 import { callStep } from "../step-call.js";
 import type { ResolvedInput } from "../step-values.js";
-import { CallSite } from "./call-site.js";
+import { CallSite } from "../graph/call-site.js";
 import { compareTraces } from "./compare-traces.js";
-import { port } from "./port.js";
+import { port } from "../graph/port.js";
 import { withoutDraws } from "./random-draws.js";
 import { Recorder, recorderName, registerRecorderKernels, type RecordedEvent } from "./recorder.js";
 

@@ -1,7 +1,7 @@
 /** Two traces of one step must be the same, or a number that the graph would freeze is not constant. */
 import { engineError } from "../engine-error.js";
+import type { CallSite } from "../graph/call-site.js";
 import type { GraphNode, Value } from "../graph/graph.js";
-import type { CallSite } from "./call-site.js";
 import type { Trace } from "./capture.js";
 import type { RecordedLiteral } from "./recorder.js";
 

@@ -13,9 +13,9 @@ import { AllReduceMean, runningComposite, type LejepaError } from "@lejepa/ops";
 import { engineError } from "../engine-error.js";
 import { literalOf, newValue, type GraphNode, type Literal, type Value } from "../graph/graph.js";
 import { asList, lowerKernel, type LoweringTarget } from "../lower.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { requireInside } from "../passes/index-checks.js";
-import { CallSite } from "./call-site.js";
+import { CallSite } from "../graph/call-site.js";
 
 /** The name it is registered under while a step is being captured, and at no other time. One for each engine, as their
  *  tables differ in the composite kernels that they know as one. */
@@ -59,7 +59,7 @@ export class Recorder extends KernelBackend {
       present.map(([name, info]) => [name, this.valueBehind(info!, op, site)]),
     );
     if (op === "Identity") return this.#another(inputs.x!);
-    const g = new OnnxBuilder();
+    const g = new GraphBuilder();
     for (const value of Object.values(operands)) {
       const literal = this.#literals.get(value);
       if (literal) g.know(value, literal);

@@ -1,5 +1,4 @@
 /** tfjs's backends with their wrong kernels replaced. */
-import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs-core";
 import { broadcastProduct, composedKernels } from "./composed-kernels.js";
 import { correctCpuKernels } from "./cpu-corrected-kernels.js";
@@ -105,7 +104,10 @@ async function importCpuOf(dependent: string): Promise<void> {
   const name = "@tensorflow/tfjs-backend-cpu";
   try {
     await import("@tensorflow/tfjs-backend-cpu");
-  } catch {
+  } catch (error) {
+    // Of a browser the bundle holds it or does not.
+    if (typeof process === "undefined") throw error;
+    const { createRequire } = process.getBuiltinModule("node:module");
     const require = createRequire(import.meta.url);
     createRequire(require.resolve(dependent))(name);
   }

@@ -1,8 +1,9 @@
 /** A graph of operations over named inputs, at one of two stages: "captured" (tfjs kernels as the step called them)
- *  and "onnx" (what runs). Graphs are never changed in place: a pass returns a new one. */
-import type { CallSite } from "../capture/call-site.js";
+ *  and "lowered" (ONNX operators and those of the library that runs them). Graphs are never changed in place: a pass
+ *  returns a new one. */
+import type { CallSite } from "./call-site.js";
 
-/** Element types. int64, float64 and bfloat16 appear only at stage "onnx": shape operands, and arithmetic inside one
+/** Element types. int64, float64 and bfloat16 appear only at stage "lowered": shape operands, and arithmetic inside one
  *  lowering. */
 export type DType = "float32" | "int32" | "bool" | "int64" | "float64" | "bfloat16";
 
@@ -19,13 +20,13 @@ export interface Value {
 /** The contents of a constant. A uniform one of any size is one number and is never written out. */
 export type Literal = { readonly uniform: number } | { readonly dense: ArrayLike<number> };
 
-/** A value of an attribute: of a tfjs kernel at stage "captured", of an ONNX operator at stage "onnx". */
+/** A value of an attribute: of a tfjs kernel at stage "captured", of an operator at stage "lowered". */
 type Attribute = unknown;
 
 export interface GraphNode {
-  /** Kernel name at stage "captured", operator name at stage "onnx". */
+  /** Kernel name at stage "captured", operator name at stage "lowered". */
   readonly op: string;
-  /** Operator set at stage "onnx": "" is the standard one. */
+  /** Operator set at stage "lowered": "" is the standard one. */
   readonly domain: string;
   /** Operands in order; undefined where an optional one is left out. */
   readonly inputs: readonly (Value | undefined)[];
@@ -35,7 +36,7 @@ export interface GraphNode {
   readonly outputs: readonly Value[];
   /** The composite kernel of @lejepa/ops that it is a part of; stage "captured" only. */
   readonly layer?: string | undefined;
-  /** The tfjs kernel that it was lowered from; stage "onnx" only. */
+  /** The tfjs kernel that it was lowered from; stage "lowered" only. */
   readonly kernel?: string | undefined;
   /** Where in the caller's code this comes from. */
   readonly site?: CallSite | undefined;
@@ -47,7 +48,7 @@ export interface Port {
   readonly value: Value;
 }
 
-export type Stage = "captured" | "onnx";
+export type Stage = "captured" | "lowered";
 
 export interface Graph {
   readonly stage: Stage;

@@ -3,7 +3,7 @@ import { sizeOf, type Graph, type GraphNode, type Stage, type Value } from "./gr
 
 const dtypes: Record<Stage, readonly string[]> = {
   captured: ["float32", "int32", "bool"],
-  onnx: ["float32", "int32", "bool", "int64", "float64", "bfloat16"],
+  lowered: ["float32", "int32", "bool", "int64", "float64", "bfloat16"],
 };
 
 /** Throws "invalid-graph" unless the graph is at `stage` and legal there:
@@ -35,7 +35,7 @@ export function verify(graph: Graph, stage: Stage, after: string): void {
     const who = describe(node, index);
     for (const input of node.inputs)
       if (input && !made.has(input)) fail(`${who} uses value ${input.id} before it is made`);
-    if (stage === "onnx" && node.inputNames) fail(`${who} is a tfjs kernel`);
+    if (stage === "lowered" && node.inputNames) fail(`${who} is a tfjs kernel`);
     if (node.outputs.length === 0) fail(`${who} makes nothing`);
     for (const output of node.outputs) make(output, who);
   });

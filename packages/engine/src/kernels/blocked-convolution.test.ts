@@ -1,7 +1,7 @@
 import { backend_util } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { newValue, sizeOf, type Shape } from "../graph/graph.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { probeBlockSize } from "../onnx/block-size.js";
 import { encode } from "../onnx/encode.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
@@ -49,7 +49,7 @@ test.each<[string, Four, Four, number]>([
     if (block === undefined) throw new Error("These cases cannot do without the blocked layout.");
     const window = backend_util.computeConv2DInfo(x, filter, stride, 1, "same");
     const [dy, weights] = [newValue(window.outShape, "float32"), newValue(filter, "float32")];
-    const g = new OnnxBuilder(block);
+    const g = new GraphBuilder(block);
     const dx = blockedInputGradient(g, dy, weights, window)!;
     const graph = g.finish(
       [

@@ -3,8 +3,8 @@
  *  are what the blocked-layout pass removes between one convolution and the next.
  *  3x3, 64 -> 64 channels, 512 images of 7x7: 7.0 ms, where Gather and Gemm take 12.1. */
 import type { backend_util } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { fromBlocked, nchwc, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
 import { convolveBlocked } from "./side-by-side.js";
 
@@ -14,7 +14,7 @@ type Four = [number, number, number, number];
 /** y [N, H', W', O] = x [N, H, W, I] * filter [kh, kw, I, O]. Channels are made up to whole blocks with zeros, but fewer
  *  inputs than a block stay unblocked, channels first. Refused where most of the work would be on zeros. */
 export function blockedConvolution(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   filter: Value,
   window: Window,
@@ -77,7 +77,7 @@ export const worthFilling = (window: Window, inChannels: number, outChannels: nu
 const leastShare = 0.3;
 
 /** A filter [kh, kw, I, O] with zeros for more channels. */
-export function withZeros(g: OnnxBuilder, filter: Value, inputs: number, outputs: number): Value {
+export function withZeros(g: GraphBuilder, filter: Value, inputs: number, outputs: number): Value {
   const [, , i, o] = filter.shape as [number, number, number, number];
   if (i === inputs && o === outputs) return filter;
   const none = [0, 0] as const;
@@ -131,7 +131,7 @@ function phasesOf(axis: {
 /** dx [N, H, W, I] of dy [N, H', W', O]. Channels are made up to whole blocks with zeros; refused where most of the work
  *  would be on those, and where `gradientByPhases` refuses. */
 export function blockedInputGradient(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   dy: Value,
   filter: Value,
   window: Window,
@@ -170,7 +170,7 @@ export function blockedInputGradient(
  *  convolution of dy by some of the taps, `convolve(dy in blocks, taps, shape, attributes)`, and a Gather puts the phases
  *  into order. Refused where the padding is larger than the filter, so that rows of dy met no pixel. */
 export function gradientByPhases(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   dy: Value,
   window: Window,
   convolve: (

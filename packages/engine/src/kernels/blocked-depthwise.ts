@@ -3,8 +3,8 @@
  *  that fill less than half of their blocks. 3x3, 128 images of 8x8x24: 0.8 ms forward, 0.8 and 1.9 ms for the gradients
  *  of x and of the filter, where Conv, ConvTranspose and sums over columns take 1.8, 2.5 and 17. */
 import type { backend_util } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { blockedConv, fromBlocked, nchwc, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
 import { forwardAttributes, gradientByPhases, withZeros } from "./blocked-convolution.js";
 import { isTakenOverBatch, overBatch } from "./blocked-filter-gradient.js";
@@ -12,17 +12,17 @@ import { isTakenOverBatch, overBatch } from "./blocked-filter-gradient.js";
 type Window = backend_util.Conv2DInfo;
 
 /** Channels made up to whole blocks, if that at most doubles them. */
-export function worthBlocks(g: OnnxBuilder, channels: number): number | undefined {
+export function worthBlocks(g: GraphBuilder, channels: number): number | undefined {
   if (g.blockSize === undefined) return undefined;
   const whole = wholeBlocks(channels, g.blockSize);
   return whole <= 2 * channels ? whole : undefined;
 }
 
-const filled = (g: OnnxBuilder, { inChannels, outChannels }: Window): number | undefined =>
+const filled = (g: GraphBuilder, { inChannels, outChannels }: Window): number | undefined =>
   inChannels === outChannels ? worthBlocks(g, inChannels) : undefined;
 
 /** A filter [kh, kw, C, 1] as [C / B, taps, B]. */
-function byTap(g: OnnxBuilder, filter: Value, channels: number): Value {
+function byTap(g: GraphBuilder, filter: Value, channels: number): Value {
   const [kh, kw] = filter.shape as [number, number];
   const block = g.blockSize!;
   const whole = withZeros(g, filter, channels, 1);
@@ -30,7 +30,7 @@ function byTap(g: OnnxBuilder, filter: Value, channels: number): Value {
 }
 
 export function blockedDepthwise(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   filter: Value,
   window: Window,
@@ -48,7 +48,7 @@ export function blockedDepthwise(
 
 /** dx of dy; `filter` may be one number that every tap of every channel has. */
 export function blockedDepthwiseInputGradient(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   dy: Value,
   filter: Value | number,
   window: Window,
@@ -70,7 +70,7 @@ export function blockedDepthwiseInputGradient(
  *  products of every channel with every other the diagonal is what is wanted. That many times the work, and yet less
  *  than a pass over the batch for every tap. */
 export function blockedDepthwiseFilterGradient(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   dy: Value,
   window: Window,

@@ -7,8 +7,8 @@
  *  columns: of what gathered columns and a Gemm take, 10.7, 12.6 and 6.8 ms for 512 images of 14x14x32 -> 7x7x64,
  *  7x7x64 -> 7x7x64 and 7x7x64 -> 4x4x128, it takes 5.0, 6.0 and 4.1 ms. */
 import type { backend_util } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { nchwc, toBlocked, wholeBlocks } from "../onnx/nchwc.js";
 import { worthFilling } from "./blocked-convolution.js";
 
@@ -21,7 +21,7 @@ const mostPositions = 256;
  *  of x than a block are taken channels last. Refused where most of the work would be on zeros, for N that is no
  *  multiple of 4, and with dilated taps. */
 export function blockedFilterGradient(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   dy: Value,
   window: Window,
@@ -65,7 +65,7 @@ export const isTakenOverBatch = (window: Window): boolean =>
 /** The convolution over the batch: x in `groups` of `channels`, blocks of them or all that there are, as an image
  *  [depth, rows, columns] each, dy as its weights [outChannels, depth, ..], and its attributes. */
 export function overBatch(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   dy: Value,
   window: Window,
@@ -152,7 +152,7 @@ function reachOf(window: Window, bandRows: number) {
 
 /** dy as filters over the images: [O / B, images x bands, rows, W', B of N, B of O] in memory. */
 function weightsOf(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   dy: Value,
   { batchSize, outHeight, outWidth }: Window,
   sizes: { outChannels: number; images: number; bands: number; block: number },

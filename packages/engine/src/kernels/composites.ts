@@ -1,7 +1,7 @@
 /** Composite kernels of @lejepa/ops for which onnxruntime has an operator of its own; the others are recorded as the
  *  tfjs kernels that they are composed of. */
 import type { NormalizeRowsAttrs, NormalizeRowsInputs } from "@lejepa/ops";
-import { float } from "../onnx/builder.js";
+import { float } from "../graph/builder.js";
 import { kernel } from "./kernel.js";
 
 export const composites = {

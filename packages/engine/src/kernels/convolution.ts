@@ -28,8 +28,8 @@ import {
   type FusedDepthwiseConv2DAttrs,
   type FusedDepthwiseConv2DInputs,
 } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import { sizeOf, type Shape, type Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { blockedConvolution, blockedInputGradient } from "./blocked-convolution.js";
 import {
   blockedDepthwise,
@@ -72,14 +72,14 @@ function windowOf(
 }
 
 /** For channels-first callers the explicit padding and the data change places, the result changes back. */
-const toLast = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
-const toFirst = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]);
+const toLast = (g: GraphBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
+const toFirst = (g: GraphBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]);
 const padLast = (pad: Conv2DAttrs["pad"]): Conv2DAttrs["pad"] =>
   Array.isArray(pad) ? [pad[0], pad[2], pad[3], pad[1]] : pad;
 const shapeLast = ([n, c, h, w]: Four): Four => [n, h, w, c];
 
 /** Rows of x [N, H, W, C] at `places` (numbers within H W, or -1 for zeros): [N, places, C]. */
-function rowsAt(g: OnnxBuilder, x: Value, places: readonly number[]): Value {
+function rowsAt(g: GraphBuilder, x: Value, places: readonly number[]): Value {
   const [n, h, w, c] = x.shape as Four;
   const flat = g.reshape(x, [n, h * w, c]);
   const outside = places.includes(-1);
@@ -106,7 +106,7 @@ function placesOf(window: Window): number[] {
 }
 
 /** The columns of a convolution of x: [N y x, kh kw C]. */
-export function columnsOf(g: OnnxBuilder, x: Value, window: Window): Value {
+export function columnsOf(g: GraphBuilder, x: Value, window: Window): Value {
   const { batchSize, inChannels, filterHeight, filterWidth, outHeight, outWidth } = window;
   const rows = batchSize * outHeight * outWidth;
   const places = placesOf(window);
@@ -118,7 +118,7 @@ export function columnsOf(g: OnnxBuilder, x: Value, window: Window): Value {
 
 /** columns . filter */
 export function gatheredConvolution(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   filter: Value,
   window: Window,
@@ -128,7 +128,7 @@ export function gatheredConvolution(
   return g.reshape(g.gemm(columns, matrix), window.outShape);
 }
 
-function filterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+function filterGradient(g: GraphBuilder, x: Value, dy: Value, window: Window): Value {
   const blocked = blockedFilterGradient(g, x, dy, window);
   if (blocked) return blocked;
   // The blocked convolution made no columns that could be shared.
@@ -142,7 +142,7 @@ const leastBatch = 64;
 /** columns^T . dy with the batch innermost: x as [H W C, N], whose rows are gathered to columns^T [kh kw C, y x N]. A
  *  Gemm whose left operand is not transposed took 7.4 ms where the one over columns took 10.1 (3x3, 64 -> 64 channels,
  *  512 images of 7x7), and with one channel the rows are much longer: 0.4 ms of gathering instead of 2.7. */
-function filterGradientByPixel(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+function filterGradientByPixel(g: GraphBuilder, x: Value, dy: Value, window: Window): Value {
   const { batchSize, inChannels, outChannels, filterHeight, filterWidth, outHeight } = window;
   const { outWidth } = window;
   const pixels = window.inHeight * window.inWidth;
@@ -168,7 +168,7 @@ function filterGradientByPixel(g: OnnxBuilder, x: Value, dy: Value, window: Wind
   return g.reshape(product, window.filterShape);
 }
 
-function filterGradientByImage(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+function filterGradientByImage(g: GraphBuilder, x: Value, dy: Value, window: Window): Value {
   const columns = columnsOf(g, x, window);
   const rows = g.reshape(dy, [columns.shape[0]!, window.outChannels]);
   return g.reshape(tallProduct(g, columns, rows), window.filterShape);
@@ -176,7 +176,7 @@ function filterGradientByImage(g: OnnxBuilder, x: Value, dy: Value, window: Wind
 
 /** a^T . b of two tall matrices [R, A] and [R, B]: in eight parts side by side, because one Gemm of so few results
  *  cannot use every core. */
-function tallProduct(g: OnnxBuilder, a: Value, b: Value): Value {
+function tallProduct(g: GraphBuilder, a: Value, b: Value): Value {
   const rows = a.shape[0]!;
   const parts = rows >= 4096 && rows % 8 === 0 ? 8 : 1;
   if (parts === 1) return g.gemm(a, b, 1, 0);
@@ -193,7 +193,7 @@ const tapsOf = (phase: number, taps: number, stride: number, dilation: number, p
 
 /** tf.conv2dTranspose takes a dy that is larger than the convolution's result would be; tfjs reads its first rows and
  *  columns. */
-function withinWindow(g: OnnxBuilder, dy: Value, window: Window): Value {
+function withinWindow(g: GraphBuilder, dy: Value, window: Window): Value {
   const { batchSize, outHeight, outWidth, outChannels } = window;
   const [, height, width] = dy.shape as Four;
   if (height < outHeight || width < outWidth)
@@ -207,7 +207,7 @@ function withinWindow(g: OnnxBuilder, dy: Value, window: Window): Value {
 /** dx [N, H, W, C] of a convolution. Input positions of one phase (row and column modulo the strides) are reached by
  *  the same taps, so each phase is one gathered product over dy; a last Gather puts the phases into order. */
 export function gatheredInputGradient(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   dy: Value,
   filter: Value,
   window: Window,
@@ -263,7 +263,7 @@ export function gatheredInputGradient(
 
 /** Depthwise: each of C channels has Q filters of its own, so the product of matrices falls apart; ONNX's grouped
  *  Conv does it, channels first. Filter [kh, kw, C, Q] -> [C Q, 1, kh, kw]. */
-function depthwiseWeights(g: OnnxBuilder, filter: Value): Value {
+function depthwiseWeights(g: GraphBuilder, filter: Value): Value {
   const [h, w, c, q] = filter.shape as Four;
   return g.reshape(g.transpose(filter, [2, 3, 0, 1]), [c * q, 1, h, w]);
 }
@@ -275,7 +275,7 @@ const windowAttributes = (window: Window) => ({
   pads: [window.padInfo.top, window.padInfo.left, window.padInfo.bottom, window.padInfo.right],
 });
 
-function depthwise(g: OnnxBuilder, x: Value, filter: Value, window: Window): Value {
+function depthwise(g: GraphBuilder, x: Value, filter: Value, window: Window): Value {
   const blocked = blockedDepthwise(g, x, filter, window);
   if (blocked) return blocked;
   const shape = [window.batchSize, window.outChannels, window.outHeight, window.outWidth];
@@ -314,7 +314,7 @@ export function transposedAttributes(window: Window) {
   };
 }
 
-function depthwiseInputGradient(g: OnnxBuilder, dy: Value, filter: Value, window: Window): Value {
+function depthwiseInputGradient(g: GraphBuilder, dy: Value, filter: Value, window: Window): Value {
   const blocked = blockedDepthwiseInputGradient(g, dy, filter, window);
   if (blocked) return blocked;
   const shape = [window.batchSize, window.inChannels, window.inHeight, window.inWidth];
@@ -327,7 +327,7 @@ function depthwiseInputGradient(g: OnnxBuilder, dy: Value, filter: Value, window
 }
 
 /** One row of sums for each tap: the input that the tap meets times dy, over all positions. */
-function depthwiseFilterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+function depthwiseFilterGradient(g: GraphBuilder, x: Value, dy: Value, window: Window): Value {
   const blocked = blockedDepthwiseFilterGradient(g, x, dy, window);
   if (blocked) return blocked;
   const { batchSize, outHeight, outWidth, inChannels, outChannels } = window;
@@ -343,26 +343,26 @@ function depthwiseFilterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Wi
 /** How an engine computes convolutions, channels last. */
 export interface ConvolutionMethods {
   /** x [N, H, W, C], filter [kh, kw, C, O] -> y */
-  readonly convolve: (g: OnnxBuilder, x: Value, filter: Value, window: Window) => Value;
+  readonly convolve: (g: GraphBuilder, x: Value, filter: Value, window: Window) => Value;
   /** dy of the window's output shape -> dx */
-  readonly inputGradient: (g: OnnxBuilder, dy: Value, filter: Value, window: Window) => Value;
+  readonly inputGradient: (g: GraphBuilder, dy: Value, filter: Value, window: Window) => Value;
   /** -> gradient of the filter */
-  readonly filterGradient: (g: OnnxBuilder, x: Value, dy: Value, window: Window) => Value;
+  readonly filterGradient: (g: GraphBuilder, x: Value, dy: Value, window: Window) => Value;
   /** x [N, H, W, C], filter [kh, kw, C, Q] -> y [N, H', W', C Q] */
-  readonly depthwise: (g: OnnxBuilder, x: Value, filter: Value, window: Window) => Value;
+  readonly depthwise: (g: GraphBuilder, x: Value, filter: Value, window: Window) => Value;
   readonly depthwiseInputGradient: (
-    g: OnnxBuilder,
+    g: GraphBuilder,
     dy: Value,
     filter: Value,
     window: Window,
   ) => Value;
-  readonly depthwiseFilterGradient: (g: OnnxBuilder, x: Value, dy: Value, window: Window) => Value;
+  readonly depthwiseFilterGradient: (g: GraphBuilder, x: Value, dy: Value, window: Window) => Value;
 }
 
 /** A sum of products of the operands, which is 0 where there are none: of no images, no channels or no pixels, which not
  *  every runtime bears. */
 const sumOf = (
-  g: OnnxBuilder,
+  g: GraphBuilder,
   operands: readonly Value[],
   shape: Shape,
   compute: () => Value,

@@ -13,15 +13,15 @@ import type {
   StepAttrs,
   StepInputs,
 } from "@tensorflow/tfjs-core";
+import { float, type GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { float, type OnnxBuilder } from "../onnx/builder.js";
 import { elu } from "./fused-activation.js";
 import { kernel, refuse, unary } from "./kernel.js";
 
 /** The operator of the same meaning. */
 const same = (op: string) => unary((x, g) => g.unary(op, x));
 /** f(x), computed with doubles. */
-const inDouble = (x: Value, g: OnnxBuilder, f: (wide: Value) => Value): Value =>
+const inDouble = (x: Value, g: GraphBuilder, f: (wide: Value) => Value): Value =>
   g.cast(f(g.cast(x, "float64")), "float32");
 const test = (op: string) => unary((x, g) => g.op(op, [x], x.shape, "bool"));
 

@@ -1,9 +1,9 @@
+import { float, type GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import { float, type OnnxBuilder } from "../onnx/builder.js";
 
 /** x above 0 and alpha (e^x - 1) below, as e^x - 1 = 2 t / (1 - t) with t = tanh(x / 2): both runtimes' own is e^x less 1,
  *  which loses its digits near 0. */
-export function elu(g: OnnxBuilder, x: Value, alpha = 1): Value {
+export function elu(g: GraphBuilder, x: Value, alpha = 1): Value {
   const t = g.unary("Tanh", g.mul(x, g.number(0.5, x)));
   const below = g.div(g.mul(t, g.number(2 * alpha, x)), g.sub(g.number(1, x), t));
   return g.where(g.compare("Greater", x, g.number(0, x)), x, below);
@@ -11,7 +11,7 @@ export function elu(g: OnnxBuilder, x: Value, alpha = 1): Value {
 
 /** The activation at the end of tfjs's fused kernels. */
 export function activate(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   activation: string | undefined,
   preluWeights: Value | undefined,

@@ -15,13 +15,13 @@ import {
   type UnsortedSegmentSumAttrs,
   type UnsortedSegmentSumInputs,
 } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import { sizeOf, type Shape, type Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { kernel, refuse } from "./kernel.js";
 
 /** x[b.., i, ..] for each row i of indices[b..], batch axes b shared: rows of one long axis, counted per batch. */
 function gatherBatched(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   indices: Value,
   axis: number,
@@ -51,7 +51,7 @@ function gatherBatched(
 /** `target` with `updates` added to it, or put in place, at `places` [rows, K], K leading axes of the target. Not by
  *  ScatterND, whose threads add to the same place at once: of 400,000 rows into 8 it lost some in 2 runs of 30. */
 function scatter(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   target: Value,
   places: Value,
   updates: Value,
@@ -145,7 +145,7 @@ export const indexing = {
 };
 
 /** tfjs takes indices [rows, depth] (or [rows] for depth 1) whatever the shape of the updates. */
-function asRows(g: OnnxBuilder, indices: Value, shape: Shape, updates: Value): Value {
+function asRows(g: GraphBuilder, indices: Value, shape: Shape, updates: Value): Value {
   const { sliceRank } = backend_util.calculateShapes(updates as never, indices as never, [
     ...shape,
   ]);

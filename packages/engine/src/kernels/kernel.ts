@@ -1,7 +1,7 @@
 /** What a row of the lowering table is. */
 import type { NamedTensorInfoMap } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { GraphNode, Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 
 /** The operands of a kernel by tfjs's names; in lists the values themselves, in order. */
 export type Operands = Readonly<Record<string, Value | undefined>>;
@@ -10,7 +10,7 @@ export type Operands = Readonly<Record<string, Value | undefined>>;
 export type Lowering = (
   operands: Operands,
   attributes: Readonly<Record<string, unknown>>,
-  g: OnnxBuilder,
+  g: GraphBuilder,
 ) => Value | readonly Value[];
 
 /** A kernel without a lowering, and what the caller can do instead. */
@@ -30,18 +30,18 @@ export const kernel =
     lower: (
       operands: OperandsOf<Inputs>,
       attributes: Readonly<Attributes>,
-      g: OnnxBuilder,
+      g: GraphBuilder,
     ) => Value | readonly Value[],
   ): Lowering =>
   (operands, attributes, g) =>
     lower(operands as OperandsOf<Inputs>, attributes as Attributes, g);
 
 /** y = f(x), element by element. */
-export const unary = (lower: (x: Value, g: OnnxBuilder) => Value): Lowering =>
+export const unary = (lower: (x: Value, g: GraphBuilder) => Value): Lowering =>
   kernel<Record<"x", never>>(({ x }, _none, g) => lower(x, g));
 
 /** y = f(a, b), element by element with broadcasting. */
-export const binary = (lower: (a: Value, b: Value, g: OnnxBuilder) => Value): Lowering =>
+export const binary = (lower: (a: Value, b: Value, g: GraphBuilder) => Value): Lowering =>
   kernel<Record<"a" | "b", never>>(({ a, b }, _none, g) => lower(a, b, g));
 
 /** A row that refuses; `wayOut` completes "...; " in the error. */

@@ -8,13 +8,13 @@ import {
   type EinsumAttrs,
   type EinsumInputs,
 } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import { sizeOf, type Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { activate } from "./fused-activation.js";
 import { kernel } from "./kernel.js";
 
 function matMul(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   a: Value,
   b: Value,
   transposeA: boolean,

@@ -7,8 +7,8 @@ import type {
   LRNGradInputs,
   LRNInputs,
 } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { kernel } from "./kernel.js";
 
 export const normalization = {
@@ -41,14 +41,14 @@ export const normalization = {
  *  made the next channel but one infinite; TensorFlow's multiplies by a matrix of zeros and ones, so that one infinite
  *  channel makes all the others NaN. */
 const responseOf = (
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   { depthRadius, bias, alpha }: Pick<LRNAttrs, "depthRadius" | "bias" | "alpha">,
 ): Value =>
   g.add(g.mul(neighbourSums(g, g.mul(x, x), depthRadius), g.uniform(alpha)), g.uniform(bias));
 
 /** The sum of each channel and of those at most `radius` away: [N, H, W, C] -> the same, or [N, H, W, 1] where all are. */
-function neighbourSums(g: OnnxBuilder, x: Value, radius: number): Value {
+function neighbourSums(g: GraphBuilder, x: Value, radius: number): Value {
   const channels = x.shape[3]!;
   if (radius >= channels - 1) return g.reduce("ReduceSum", x, [3], "keep");
   const none = [0, 0] as const;
@@ -57,7 +57,7 @@ function neighbourSums(g: OnnxBuilder, x: Value, radius: number): Value {
 }
 
 /** Sums of so many channels in a row, from sums of half as many: [.., C] -> [.., C - count + 1]. */
-function sumsOf(g: OnnxBuilder, x: Value, count: number): Value {
+function sumsOf(g: GraphBuilder, x: Value, count: number): Value {
   if (count === 1) return x;
   const half = Math.floor(count / 2);
   const halves = sumsOf(g, x, half);

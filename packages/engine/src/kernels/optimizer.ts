@@ -1,7 +1,7 @@
 /** Updates of parameters that @lejepa/ops has as one kernel. */
 import type { AdamwConstants, AdamwInputs } from "@lejepa/ops";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { kernel } from "./kernel.js";
 
 type Scalars = Readonly<Record<"stepSize" | "epsilon" | "decay", Value>>;
@@ -9,7 +9,7 @@ type Scalars = Readonly<Record<"stepSize" | "epsilon" | "decay", Value>>;
 /** What an update has besides its moments m' and v': p' = decay p - stepSize (m' / (sqrt(v') + epsilon)). The scalars of
  *  several updates are one: common subexpressions. */
 export function adamwScalars(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   {
     learningRate,
     correction1,
@@ -30,7 +30,7 @@ export function adamwScalars(
 
 /** An update as the dozen operations that it is composed of. */
 export function composedAdamw(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   {
     parameter,
     mean,

@@ -13,7 +13,7 @@ import {
   type MaxPoolWithArgmaxInputs,
 } from "@tensorflow/tfjs-core";
 import { sizeOf, type Shape, type Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
+import type { GraphBuilder } from "../graph/builder.js";
 import { blockedPool, fromBlocked, toBlocked } from "../onnx/nchwc.js";
 import { blockedDepthwiseInputGradient, worthBlocks } from "./blocked-depthwise.js";
 import { transposedAttributes } from "./convolution.js";
@@ -51,13 +51,13 @@ const attributes = ({ padInfo, ...window }: Window) => ({
 const overlap = (window: Window): boolean =>
   window.filterHeight > window.strideHeight || window.filterWidth > window.strideWidth;
 
-const toFirst = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]);
-const toLast = (g: OnnxBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
+const toFirst = (g: GraphBuilder, x: Value): Value => g.transpose(x, [0, 3, 1, 2]);
+const toLast = (g: GraphBuilder, x: Value): Value => g.transpose(x, [0, 2, 3, 1]);
 const firstShape = ([n, h, w, c]: Four): Four => [n, c, h, w];
 
 /** The maxima alone, or the means over what lies in the image. In blocks a NaN may be the maximum of its window, where
  *  tfjs passes over it. */
-function pool(g: OnnxBuilder, op: "MaxPool" | "AveragePool", x: Value, window: Window): Value {
+function pool(g: GraphBuilder, op: "MaxPool" | "AveragePool", x: Value, window: Window): Value {
   const [n, channels, h, w] = firstShape(window.outShape);
   if (worthBlocks(g, channels)) {
     const source = toBlocked(g, x);
@@ -68,7 +68,7 @@ function pool(g: OnnxBuilder, op: "MaxPool" | "AveragePool", x: Value, window: W
 }
 
 /** The maxima, and where in the whole channels-first input each was found: the first of equals. */
-function maxPool(g: OnnxBuilder, x: Value, window: Window): [Value, Value] {
+function maxPool(g: GraphBuilder, x: Value, window: Window): [Value, Value] {
   const shape = firstShape(window.outShape);
   return g.opMany(
     "MaxPool",
@@ -84,17 +84,17 @@ function maxPool(g: OnnxBuilder, x: Value, window: Window): [Value, Value] {
 /** How an engine pools, channels last. It meets exact windows only. */
 export interface PoolingMethods {
   /** The maxima of x [N, H, W, C]. */
-  readonly max: (g: OnnxBuilder, x: Value, window: Window) => Value;
+  readonly max: (g: GraphBuilder, x: Value, window: Window) => Value;
   /** dy at the first maximum of each window of x, summed. */
-  readonly maxGradient: (g: OnnxBuilder, dy: Value, x: Value, window: Window) => Value;
+  readonly maxGradient: (g: GraphBuilder, dy: Value, x: Value, window: Window) => Value;
   /** The means over the part of each window that lies in the image. */
-  readonly average: (g: OnnxBuilder, x: Value, window: Window) => Value;
+  readonly average: (g: GraphBuilder, x: Value, window: Window) => Value;
   /** dy over the whole window's size, spread over the window. */
-  readonly averageGradient: (g: OnnxBuilder, dy: Value, window: Window) => Value;
+  readonly averageGradient: (g: GraphBuilder, dy: Value, window: Window) => Value;
   /** The maxima, and where in the image each is: int32, counted with the channels last; with the images before it where
    *  the places count within the whole batch. */
   readonly maxWithPlaces: (
-    g: OnnxBuilder,
+    g: GraphBuilder,
     x: Value,
     window: Window,
     within: "image" | "batch",
@@ -115,7 +115,7 @@ const pooled = (method: PoolingMethods["max" | "average"], nothing: number) =>
 
 /** A row for a gradient: `method` has dy of the windows that reach the image, and such a window. */
 function gradientOf(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   dy: Value,
   asked: Window,
   method: (dy: Value, window: Window) => Value,

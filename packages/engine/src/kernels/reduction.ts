@@ -22,14 +22,14 @@ import {
   type TopKAttrs,
   type TopKInputs,
 } from "@tensorflow/tfjs-core";
+import { positiveAxis, type GraphBuilder } from "../graph/builder.js";
 import { sizeOf, type Value } from "../graph/graph.js";
-import { positiveAxis, type OnnxBuilder } from "../onnx/builder.js";
 import { kernel, refuse } from "./kernel.js";
 
 type ReduceOp = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceProd";
 
 function reduce(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   op: ReduceOp,
   x: Value,
   axis: number | number[],
@@ -53,7 +53,7 @@ const rowsAtOnce = 64;
 /** Sums over the leading axes as products with a row of ones, [1, R] x [R, C]: a ReduceSum over rows took 0.70 ms
  *  where this takes 0.11. Rows are added 64 at a time and the sums of those then, which also rounds less. */
 function columnSums(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   op: ReduceOp,
   x: Value,
   axes: readonly number[],
@@ -82,7 +82,7 @@ const truth = (op: ReduceOp) =>
 
 /** The extreme, or NaN where there is one, as in tfjs; onnxruntime's is NaN only where that comes first. */
 function extreme(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   op: "ReduceMax" | "ReduceMin",
   x: Value,
   axis: number | number[],
@@ -122,7 +122,7 @@ const arg = (op: "ArgMax" | "ArgMin") =>
 
 /** How often, by how much weight in all, or whether each of 0 .. size - 1 is in x [N] or in each row of x [M, N]. */
 function counts(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   weights: Value,
   size: number,

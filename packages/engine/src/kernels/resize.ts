@@ -6,8 +6,8 @@ import type {
   ResizeNearestNeighborGradInputs,
   ResizeNearestNeighborInputs,
 } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { kernel, refuse } from "./kernel.js";
 
 type Method = "bilinear" | "nearest";
@@ -48,7 +48,7 @@ function neighbours(
 /** One axis resized, pixel by pixel and not by a product with a matrix: 0 times a pixel that is not finite would make
  *  NaN of all others. */
 function resized(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   axis: 1 | 2,
   to: number,
@@ -80,7 +80,7 @@ function weights(
 }
 
 /** The transpose of resizing: dy [N, Y, Z, C] by the transposes of [Y, H] and [Z, W]. */
-function spread(g: OnnxBuilder, dy: Value, [rows, columns]: readonly [Value, Value]): Value {
+function spread(g: GraphBuilder, dy: Value, [rows, columns]: readonly [Value, Value]): Value {
   const [n, y, z, c] = dy.shape as Four;
   const tall = g.matMul(rows, g.reshape(dy, [n, y, z * c]), 1);
   const h = tall.shape[1]!;
@@ -89,7 +89,7 @@ function spread(g: OnnxBuilder, dy: Value, [rows, columns]: readonly [Value, Val
 }
 
 function matrices(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   from: readonly [number, number],
   to: readonly [number, number],
   attributes: ResizeBilinearAttrs,

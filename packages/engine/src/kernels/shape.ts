@@ -39,12 +39,12 @@ import {
   type UnpackAttrs,
   type UnpackInputs,
 } from "@tensorflow/tfjs-core";
+import { positiveAxis, type GraphBuilder } from "../graph/builder.js";
 import { sameShape, sizeOf, type Value } from "../graph/graph.js";
-import { positiveAxis, type OnnxBuilder } from "../onnx/builder.js";
 import { kernel, refuse } from "./kernel.js";
 
 /** x read backwards along the given axes. */
-function reverse(g: OnnxBuilder, x: Value, axes: readonly number[]): Value {
+function reverse(g: GraphBuilder, x: Value, axes: readonly number[]): Value {
   const back = x.shape.map((_, axis) => axes.includes(axis));
   return g.slice(
     x,

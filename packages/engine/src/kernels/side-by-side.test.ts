@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { newValue, sizeOf, type Graph, type Shape } from "../graph/graph.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { probeBlockSize } from "../onnx/block-size.js";
 import { encode } from "../onnx/encode.js";
 import { blockedConv } from "../onnx/nchwc.js";
@@ -30,7 +30,7 @@ async function evaluate(graph: Graph): Promise<Float32Array> {
 async function both(x: Shape, weights: Shape, y: Four, attributes: object) {
   const graphs = [convolveBlocked, blockedConv].map((convolution) => {
     const [images, kernel] = [newValue(x, "float32"), newValue(weights, "float32")];
-    const g = new OnnxBuilder(block);
+    const g = new GraphBuilder(block);
     const result = convolution(g, images, kernel, y, {
       kernel_shape: weights.slice(2),
       pads: [0, 0, 0, 0],
@@ -73,7 +73,7 @@ test.each(cases)("side by side, %s: as one by one", async (_title, x, weights, y
 
 test("light kernels, large images and single ones stay as they are", () => {
   const opsOf = (x: Four, weights: Four, y: Four) => {
-    const g = new OnnxBuilder(16);
+    const g = new GraphBuilder(16);
     const [images, kernel] = [newValue(x, "float32"), newValue(weights, "float32")];
     convolveBlocked(g, images, kernel, y, { kernel_shape: [1, 1], pads: [0, 0, 0, 0] });
     return g.finish([], []).nodes.map(({ op }) => op);

@@ -4,8 +4,8 @@
  *  are megabytes, that is most of the time: 23.5 ms for 128 images of 2x2 and 3x3 taps from 512 to 512 channels. With
  *  the columns of 32 images next to each other, n innermost, a row is long, a step to the next column is 32 pixels and
  *  the same result takes 5.9 ms (12.9 and 7.6 ms for 4x4 and 256 channels; 7.7 and 8.6 for 8x8 and 128, which stay). */
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { blockedConv } from "../onnx/nchwc.js";
 import { largestDivisor } from "./largest-divisor.js";
 
@@ -27,7 +27,7 @@ const mostImages = 32;
 
 /** `blockedConv`, in the order of images that is faster. */
 export function convolveBlocked(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   weights: Value,
   shape: Four,
@@ -44,7 +44,7 @@ export function convolveBlocked(
 }
 
 function sideBySide(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   weights: Value,
   [batch, outputs, rows, columns]: Four,

@@ -1,7 +1,7 @@
 /** Windows over an image, such that what they reach of it and the zeros around it give their outputs exactly. */
 import type { backend_util } from "@tensorflow/tfjs-core";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 
 /** Sizes, strides, dilations and paddings as tfjs works them out. */
 export type Window = backend_util.Conv2DInfo;
@@ -84,7 +84,7 @@ export function exactWindow(window: Window): Window {
 type ExactAxis = Pick<Axis, "input" | "before" | "after">;
 
 /** The part of x [N, H, W, C] that the window's outputs reach. */
-export function reached(g: OnnxBuilder, x: Value, window: Window): Value {
+export function reached(g: GraphBuilder, x: Value, window: Window): Value {
   const [rows, columns] = [needed(rowsOf(window)), needed(columnsOf(window))];
   const { batchSize, inHeight, inWidth, inChannels } = window;
   if (rows.to - rows.from === inHeight && columns.to - columns.from === inWidth) return x;
@@ -92,7 +92,7 @@ export function reached(g: OnnxBuilder, x: Value, window: Window): Value {
 }
 
 /** The gradient of x from that of the part that is reached. */
-export function unreached(g: OnnxBuilder, dx: Value, window: Window): Value {
+export function unreached(g: GraphBuilder, dx: Value, window: Window): Value {
   const [rows, columns] = [needed(rowsOf(window)), needed(columnsOf(window))];
   const { inHeight, inWidth } = window;
   if (rows.to - rows.from === inHeight && columns.to - columns.from === inWidth) return dx;

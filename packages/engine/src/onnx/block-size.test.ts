@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { newValue } from "../graph/graph.js";
 import { createOnnxEngine, loadOnnxRuntime } from "../onnx-engine.js";
 import { blockedConvolution } from "../kernels/blocked-convolution.js";
-import { OnnxBuilder } from "./builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { blockSizeFor, probeBlockSize } from "./block-size.js";
 import { nchwc } from "./nchwc.js";
 import { backend_util } from "@tensorflow/tfjs-core";
@@ -38,7 +38,7 @@ test("an unknown method is refused", async () => {
 
 test("channels that fill blocks, more or less, are convolved in blocks, few of many not", () => {
   const operators = (channels: number, outputs: number, blockSize?: number) => {
-    const g = new OnnxBuilder(blockSize);
+    const g = new GraphBuilder(blockSize);
     const x = newValue([1, 4, 4, channels], "float32");
     const filter = newValue([3, 3, channels, outputs], "float32");
     const sizes = [x.shape, filter.shape] as unknown as [[1, 4, 4, 1], [3, 3, 1, 1]];

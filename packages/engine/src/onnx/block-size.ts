@@ -1,8 +1,8 @@
 import { checkChoice } from "../checked-options.js";
 import { engineError } from "../engine-error.js";
+import { GraphBuilder } from "../graph/builder.js";
 import type { Shape } from "../graph/graph.js";
 import { newValue } from "../graph/graph.js";
-import { OnnxBuilder } from "./builder.js";
 import { encode } from "./encode.js";
 import { nchwc } from "./nchwc.js";
 
@@ -30,7 +30,7 @@ export async function probeBlockSize({
   Tensor,
 }: Runtime): Promise<number | undefined> {
   const x = newValue([1, 4, 1, 1], "float32");
-  const g = new OnnxBuilder();
+  const g = new GraphBuilder();
   const y = g.op("ReorderInput", [x], x.shape, x.dtype, {}, nchwc);
   const graph = g.finish([{ name: "x", value: x }], [{ name: "y", value: y }]);
   try {

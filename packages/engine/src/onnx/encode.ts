@@ -1,4 +1,5 @@
 /** An ONNX graph as the bytes of an ONNX model. */
+import { microsoft } from "../graph/builder.js";
 import {
   newValue,
   sizeOf,
@@ -9,7 +10,6 @@ import {
   type Value,
 } from "../graph/graph.js";
 import { bytesOf } from "../graph/literal-bytes.js";
-import { microsoft } from "./builder.js";
 import { nchwc } from "./nchwc.js";
 import { attributeType, dataType, modelMessage } from "./onnx-messages.js";
 

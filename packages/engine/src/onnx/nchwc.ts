@@ -4,8 +4,8 @@
  *  asks for them at load. What they take, found by running them (1.30): every operator whole blocks of channels, but
  *  Conv also fewer than one, unblocked; a Conv in groups such whose channels fill blocks on both sides, or one channel
  *  each; pooling no dilations and no places. */
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Shape, Value } from "../graph/graph.js";
-import type { OnnxBuilder } from "./builder.js";
 
 /** The operator set of the blocked layout. */
 export const nchwc = "com.microsoft.nchwc";
@@ -20,14 +20,14 @@ export const wholeBlocks = (channels: number, block: number): number =>
 export const reorderedAtOnce = 4;
 
 /** x [N, H, W, C] in the blocked layout: [N, C in whole blocks, H, W]. */
-export function toBlocked(g: OnnxBuilder, x: Value): Value {
+export function toBlocked(g: GraphBuilder, x: Value): Value {
   const [n, h, w, c] = x.shape as Four;
   const shape = [n, wholeBlocks(c, g.blockSize ?? 1), h, w];
   return g.op("ReorderInput", [x], shape, x.dtype, { channels_last: 1 }, nchwc);
 }
 
 /** The first channels of a blocked [N, C, H, W] as [N, H, W, channels]; all of them when left out. */
-export function fromBlocked(g: OnnxBuilder, x: Value, channels = x.shape[1]!): Value {
+export function fromBlocked(g: GraphBuilder, x: Value, channels = x.shape[1]!): Value {
   const [n, , h, w] = x.shape as Four;
   const attributes = { channels, channels_last: 1 };
   return g.op("ReorderOutput", [x], [n, h, w, channels], x.dtype, attributes, nchwc);
@@ -35,7 +35,7 @@ export function fromBlocked(g: OnnxBuilder, x: Value, channels = x.shape[1]!): V
 
 /** Windows over blocked x [N, C, H, W]: their maxima, or their means over what lies in the image. */
 export const blockedPool = (
-  g: OnnxBuilder,
+  g: GraphBuilder,
   op: "MaxPool" | "AveragePool",
   x: Value,
   shape: Shape,
@@ -48,7 +48,7 @@ export const blockedPool = (
 
 /** A convolution of blocked x [N, C, H, W], or of unblocked x with fewer channels than a block. */
 export function blockedConv(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   weights: Value,
   shape: Shape,

@@ -2,11 +2,11 @@ import { convBlock } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import { capture } from "../capture/capture.js";
-import { port } from "../capture/port.js";
+import { port } from "../graph/port.js";
 import { sizeOf, type Graph, type Shape } from "../graph/graph.js";
 import { onnxTarget } from "../kernels/table.js";
 import { blockSizeFor } from "../onnx/block-size.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { encode } from "../onnx/encode.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
 import { resolveInputs } from "../step-values.js";
@@ -24,7 +24,7 @@ function graphOf(build: Build, images = 128): Graph {
     inputs,
     onnxTarget,
   );
-  return rewriteCaptured(graph, "packed");
+  return rewriteCaptured(graph, { smallState: "packed", updates: "by-host" });
 }
 
 const ops = ({ nodes }: Graph): string[] => nodes.map(({ op }) => op);
@@ -38,7 +38,7 @@ const blockSize = await blockSizeFor("auto", await loadOnnxRuntime());
 
 async function evaluate(captured: Graph): Promise<Record<string, number[]>> {
   const { InferenceSession, Tensor } = await loadOnnxRuntime();
-  const builder = new OnnxBuilder(blockSize);
+  const builder = new GraphBuilder(blockSize);
   const graph = compileGraph(captured, onnxTarget, onnxPasses(blockSize), builder);
   const session = await InferenceSession.create(encode(graph), { logSeverityLevel: 3 });
   const feeds = Object.fromEntries(

@@ -1,4 +1,3 @@
-import { port } from "../capture/port.js";
 import {
   newValue,
   rewire,
@@ -9,6 +8,7 @@ import {
   type Shape,
   type Value,
 } from "../graph/graph.js";
+import { port } from "../graph/port.js";
 import type { Pass } from "./rewrite-nodes.js";
 
 /** A part holds whole blocks of so many images, which is how filter gradients take them. */

@@ -2,12 +2,12 @@ import { allReduceMean } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { capture } from "../capture/capture.js";
-import { port } from "../capture/port.js";
+import { port } from "../graph/port.js";
 import { createEngine } from "../create-engine.js";
 import type { Step } from "../engine.js";
 import type { Graph } from "../graph/graph.js";
 import { onnxTarget } from "../kernels/table.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { resolveInputs } from "../step-values.js";
 import { needs } from "../../../../tools/backends.js";
 import { withBlocksIn, withBlocksOut } from "./carried-blocks.js";
@@ -40,7 +40,10 @@ const twice: Step = (state, given) =>
 
 const segmentsOfStep = (step: Step): Graph[] => {
   const { graph } = capture(step, {}, resolveInputs(inputs), onnxTarget);
-  return segmentsOf(rewriteCaptured(graph, "packed"), "copies").map((segment) => segment.graph);
+  return segmentsOf(
+    rewriteCaptured(graph, { smallState: "packed", updates: "by-host" }),
+    "copies",
+  ).map((segment) => segment.graph);
 };
 const count = (graph: Graph, op: string): number =>
   graph.nodes.filter((node) => node.op === op).length;
@@ -50,7 +53,7 @@ const carriedShape = ({ outputs }: Graph): readonly number[] =>
 test("what a convolution makes is handed on in blocks, and taken so by the next one", () => {
   const segments = segmentsOfStep(twice);
   const [first, second] = segments.map((segment) =>
-    compileGraph(segment, onnxTarget, onnxPasses(blockSize), new OnnxBuilder(blockSize)),
+    compileGraph(segment, onnxTarget, onnxPasses(blockSize), new GraphBuilder(blockSize)),
   ) as [Graph, Graph];
   expect(carriedShape(first)).toEqual([2, 4, 4, 16]);
   expect([count(first, "ReorderOutput"), count(second, "ReorderInput")]).toEqual([1, 1]);

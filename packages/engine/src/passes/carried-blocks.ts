@@ -1,4 +1,3 @@
-import { port } from "../capture/port.js";
 import {
   newValue,
   sameShape,
@@ -9,6 +8,7 @@ import {
   type Shape,
   type Value,
 } from "../graph/graph.js";
+import { port } from "../graph/port.js";
 import { nchwc } from "../onnx/nchwc.js";
 import { deadCode } from "./dead-code.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { newValue, sizeOf, type Graph, type Value } from "../graph/graph.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { encode } from "../onnx/encode.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
 import { deadCode } from "./dead-code.js";
@@ -8,9 +8,9 @@ import { earlySplits } from "./early-splits.js";
 import { runPasses } from "./run-passes.js";
 
 /** Outputs y0, y1, .. of inputs x [2, 3] and z [3, 3]. */
-function graphOf(build: (g: OnnxBuilder, x: Value, z: Value) => readonly Value[]): Graph {
+function graphOf(build: (g: GraphBuilder, x: Value, z: Value) => readonly Value[]): Graph {
   const [x, z] = [newValue([2, 3], "float32"), newValue([3, 3], "float32")];
-  const g = new OnnxBuilder();
+  const g = new GraphBuilder();
   const outputs = build(g, x, z).map((value, i) => ({ name: `y${i}`, value }));
   return g.finish(
     [
@@ -36,7 +36,7 @@ async function evaluate(graph: Graph): Promise<number[][]> {
 }
 
 const ops = ({ nodes }: Graph): string[] => nodes.map(({ op }) => op);
-const row = (g: OnnxBuilder): Value => g.dense([1, 2, 4], [3], "float32");
+const row = (g: GraphBuilder): Value => g.dense([1, 2, 4], [3], "float32");
 
 describe("early splits", () => {
   test.each<{ title: string; build: Parameters<typeof graphOf>[0]; after: string[] }>([

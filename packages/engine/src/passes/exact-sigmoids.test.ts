@@ -2,8 +2,8 @@ import { silu } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { capture } from "../capture/capture.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { onnxTarget } from "../kernels/table.js";
-import { OnnxBuilder } from "../onnx/builder.js";
 import { resolveInputs } from "../step-values.js";
 import { compileGraph, onnxPasses, rewriteCaptured } from "./run-passes.js";
 
@@ -14,8 +14,8 @@ const operatorsOf = (run: (x: tf.Tensor) => tf.Tensor): string[] => {
     outputs: { y: run(x!) },
   });
   const { graph } = capture(step, {}, inputs, onnxTarget);
-  const captured = rewriteCaptured(graph, "packed");
-  return compileGraph(captured, onnxTarget, onnxPasses(), new OnnxBuilder()).nodes.map(
+  const captured = rewriteCaptured(graph, { smallState: "packed", updates: "by-host" });
+  return compileGraph(captured, onnxTarget, onnxPasses(), new GraphBuilder()).nodes.map(
     ({ op }) => op,
   );
 };

@@ -1,5 +1,5 @@
-import { port } from "../capture/port.js";
 import type { Graph, GraphNode, Value } from "../graph/graph.js";
+import { port } from "../graph/port.js";
 import type { Pass } from "./rewrite-nodes.js";
 
 /** Kernel of an AdamW update of three tensors of the state, which its results replace. Operands, results and attributes

@@ -4,7 +4,6 @@ import {
   type GatherV2Attrs,
   type UnsortedSegmentSumAttrs,
 } from "@tensorflow/tfjs-core";
-import { port } from "../capture/port.js";
 import { engineError } from "../engine-error.js";
 import {
   newValue,
@@ -15,6 +14,7 @@ import {
   type Port,
   type Value,
 } from "../graph/graph.js";
+import { port } from "../graph/port.js";
 import { kernel, operandsOf } from "../kernels/kernel.js";
 import type { Pass } from "./rewrite-nodes.js";
 

@@ -1,5 +1,5 @@
+import { broadcastShapes } from "../graph/builder.js";
 import { sameShape, sizeOf, type GraphNode, type Shape, type Value } from "../graph/graph.js";
-import { broadcastShapes } from "../onnx/builder.js";
 import { list, rewriteNodes, type Pass, type Rewriting } from "./rewrite-nodes.js";
 
 /** Elementwise operators, all of which broadcast. */

@@ -4,14 +4,14 @@ import { newValue } from "../graph/graph.js";
 import { verify } from "../graph/verify.js";
 import { onnxTarget } from "../kernels/table.js";
 import { lower } from "../lower.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { probeBlockSize } from "../onnx/block-size.js";
 import { encode } from "../onnx/encode.js";
 import { fromBlocked, nchwc, toBlocked } from "../onnx/nchwc.js";
 import { loadOnnxRuntime } from "../onnx-engine.js";
 import { blockedLayout } from "./blocked-layout.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
-import { constantFolding } from "./constant-folding.js";
+import { constants } from "./constants.js";
 import { deadCode } from "./dead-code.js";
 import { fusedChannels } from "./fused-channels.js";
 import { gatheredRows } from "./gathered-rows.js";
@@ -22,13 +22,12 @@ import { masksFromResults } from "./masks-from-results.js";
 import type { Pass } from "./rewrite-nodes.js";
 import { rewriteNodes } from "./rewrite-nodes.js";
 import { runPasses } from "./run-passes.js";
-import { uniformConstants } from "./uniform-constants.js";
 import { wideBroadcasts } from "./wide-broadcasts.js";
 
 /** y = f(x) with x [2, 3, 1] of float32. */
-function graphOf(build: (g: OnnxBuilder, x: Value) => Value, shape: Shape = [2, 3, 1]): Graph {
+function graphOf(build: (g: GraphBuilder, x: Value) => Value, shape: Shape = [2, 3, 1]): Graph {
   const x = newValue(shape, "float32");
-  const g = new OnnxBuilder(blockSize || undefined);
+  const g = new GraphBuilder(blockSize || undefined);
   const y = build(g, x);
   return g.finish([{ name: "x", value: x }], [{ name: "y", value: y }]);
 }
@@ -56,7 +55,7 @@ const ops = ({ nodes }: Graph): string[] => nodes.map(({ op }) => op);
 interface Case {
   readonly title: string;
   readonly pass: Pass;
-  readonly build: (g: OnnxBuilder, x: Value) => Value;
+  readonly build: (g: GraphBuilder, x: Value) => Value;
   /** Of x, [2, 3, 1] if left out. */
   readonly shape?: Shape;
   readonly before: readonly string[];
@@ -66,7 +65,7 @@ interface Case {
 const images: readonly [number, number, number, number] = [2, 3, 2, 32];
 /** 0 without a blocked layout, which the cases below cannot do without. */
 const blockSize = (await probeBlockSize(await loadOnnxRuntime())) ?? 0;
-const row = (g: OnnxBuilder, step: number): Value =>
+const row = (g: GraphBuilder, step: number): Value =>
   g.dense(
     Array.from({ length: 32 }, (_, i) => i * step - 2),
     [32],
@@ -78,7 +77,7 @@ const layout: Pass = {
   run: (graph) => deadCode.run(blockedLayout(blockSize).run(graph)),
 };
 /** Of each channel: x w + shift + sum. */
-const channels = (g: OnnxBuilder, x: Value, w: Value, ...more: (Value | undefined)[]): Value =>
+const channels = (g: GraphBuilder, x: Value, w: Value, ...more: (Value | undefined)[]): Value =>
   g.op(
     "Conv",
     [x, g.reshape(w, [32, 1, 1, 1]), ...more],
@@ -90,10 +89,10 @@ const channels = (g: OnnxBuilder, x: Value, w: Value, ...more: (Value | undefine
     nchwc,
   );
 
-/** Constant folding, and what it leaves unused dropped. */
+/** Constants, and what they leave unused dropped. */
 const folding: Pass = {
-  name: "constant folding",
-  run: (graph) => deadCode.run(constantFolding.run(graph)),
+  name: constants.name,
+  run: (graph) => deadCode.run(constants.run(graph)),
 };
 
 const cases: readonly Case[] = [
@@ -519,7 +518,7 @@ const cases: readonly Case[] = [
   },
   {
     title: "arithmetic on uniform constants is done once",
-    pass: uniformConstants,
+    pass: constants,
     build: (g, x) => {
       const half = g.div(g.expand(g.uniform(1), [2, 3, 1]), g.uniform(2, [2, 3, 1]));
       return g.mul(x, g.unary("Sqrt", g.reshape(half, [2, 3, 1])));
@@ -529,14 +528,14 @@ const cases: readonly Case[] = [
   },
   {
     title: "times 1 and plus 0 vanish, and leave a broadcast where they were one",
-    pass: uniformConstants,
+    pass: constants,
     build: (g, x) => g.mul(g.add(g.div(x, g.uniform(1)), g.uniform(0)), g.uniform(1, [2, 3, 4])),
     before: ["Div", "Add", "Mul"],
     after: ["Expand"],
   },
   {
     title: "0 - x and 1 / x are not x",
-    pass: uniformConstants,
+    pass: constants,
     build: (g, x) => g.div(g.uniform(1), g.sub(g.uniform(0), x)),
     before: ["Sub", "Div"],
     after: ["Sub", "Div"],
@@ -788,11 +787,11 @@ const wrongs: readonly { title: string; run: Pass["run"]; says: RegExp }[] = [
 
 test.each(wrongs)("a pass that $title is noticed and named", ({ run, says }) => {
   const graph = graphOf((g, x) => g.unary("Cos", g.mul(x, g.dense([1, 2, 3], [3, 1], "float32"))));
-  verify(graph, "onnx", "nothing");
+  verify(graph, "lowered", "nothing");
   const broken = { name: "a broken pass", run };
   const attempt = (): unknown => {
     const after = broken.run(graph);
-    return verify(after, "onnx", broken.name);
+    return verify(after, "lowered", broken.name);
   };
   expect(attempt).toThrow(says);
   expect(attempt).toThrow(/a broken pass/);

@@ -1,5 +1,5 @@
 import { AllReduceMean } from "@lejepa/ops";
-import { port } from "../capture/port.js";
+import { port } from "../graph/port.js";
 import { minCut, type FlowEdge } from "./min-cut.js";
 import { sizeOf, type Graph, type GraphNode, type Port, type Value } from "../graph/graph.js";
 

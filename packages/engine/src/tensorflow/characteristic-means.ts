@@ -8,9 +8,9 @@ import {
   type CharacteristicMeansInputs,
   type HarmonicProducts,
 } from "@lejepa/ops";
+import type { GraphBuilder } from "../graph/builder.js";
 import type { Shape, Value } from "../graph/graph.js";
 import { kernel } from "../kernels/kernel.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 import { attribute, type Attribute } from "./attribute.js";
 import { tensorflow } from "./operators.js";
 
@@ -26,7 +26,7 @@ const mostBlocksCompiled = 8;
 
 /** How one kernel writes the operations between products. */
 interface Loops {
-  readonly g: OnnxBuilder;
+  readonly g: GraphBuilder;
   readonly way: "compiled" | "apart";
   /** An operation of TensorFlow's. */
   readonly write: (
@@ -40,7 +40,7 @@ interface Loops {
 }
 
 /** @param scope Keeps apart what the two kernels share but for the products between them. */
-function loops(g: OnnxBuilder, { count }: HarmonicProducts, scope: string): Loops {
+function loops(g: GraphBuilder, { count }: HarmonicProducts, scope: string): Loops {
   const way = count <= mostProductsCompiled ? "compiled" : "apart";
   const marks =
     way === "compiled"
@@ -63,7 +63,7 @@ interface Rotation {
 
 /** Of the angles themselves. Both kernels have it, computed once, and XLA is not asked: it would compute a cosine again
  *  wherever it is read. */
-function rotationBy(g: OnnxBuilder, x: Value, step: number): Rotation {
+function rotationBy(g: GraphBuilder, x: Value, step: number): Rotation {
   const angle = g.mul(x, g.uniform(step));
   return { cos: g.unary("Cos", angle), sin: g.unary("Sin", angle) };
 }
@@ -131,7 +131,7 @@ function inBlocks(
   return sizes.map((_, i) => parts.map((part) => part[i]!));
 }
 
-const joined = (g: OnnxBuilder, blocks: readonly Value[]): Value =>
+const joined = (g: GraphBuilder, blocks: readonly Value[]): Value =>
   blocks.length === 1 ? blocks[0]! : g.concat(blocks, 0);
 
 /** The bilinear form `form` [R, count] in the two lists: [R, N]. */

@@ -1,8 +1,8 @@
 /** The part of a TensorFlow graph that one entry of a program is. Parts of several entries laid end to end, behind the
  *  variables that they share, are the graph of the program. */
-import { port } from "../capture/port.js";
 import { sizeOf, type DType, type Graph, type GraphNode } from "../graph/graph.js";
 import type { Literal, Value } from "../graph/graph.js";
+import { port } from "../graph/port.js";
 import type { ModelPorts } from "../session-host.js";
 import { attribute, type Attribute } from "./attribute.js";
 import { tensorflow, writeNode } from "./operators.js";

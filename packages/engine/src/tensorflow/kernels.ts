@@ -22,7 +22,7 @@ import { poolingRows } from "../kernels/pooling.js";
 import { axesOf, sharesInside, type Window } from "../kernels/window.js";
 import { loweringTable } from "../kernels/table.js";
 import type { LoweringTarget } from "../lower.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
+import type { GraphBuilder } from "../graph/builder.js";
 import { indexCheckRows } from "../passes/index-checks.js";
 import { adamwInPlace } from "../passes/in-place-updates.js";
 import { attribute, type Attribute } from "./attribute.js";
@@ -43,7 +43,7 @@ type Four = [number, number, number, number];
 
 /** One operator of TensorFlow's with one result. */
 const native = (
-  g: OnnxBuilder,
+  g: GraphBuilder,
   op: string,
   inputs: readonly Value[],
   shape: Shape,
@@ -68,7 +68,7 @@ function paddingName(window: Window): "VALID" | "SAME" | "EXPLICIT" {
 }
 
 /** x with the window's padding around it. */
-function surrounded(g: OnnxBuilder, x: Value, { padInfo }: Window, value: number): Value {
+function surrounded(g: GraphBuilder, x: Value, { padInfo }: Window, value: number): Value {
   const { top, bottom, left, right } = padInfo;
   const none = [0, 0] as const;
   return g.pad(x, [none, [top, bottom], [left, right], none], g.uniform(value));
@@ -85,7 +85,7 @@ function windowAttributes(window: Window): Attributes {
   };
 }
 
-const shapeOf = (g: OnnxBuilder, shape: Shape): Value => g.dense(shape, [shape.length], "int32");
+const shapeOf = (g: GraphBuilder, shape: Shape): Value => g.dense(shape, [shape.length], "int32");
 
 const isDilated = ({ dilationHeight, dilationWidth }: Window): boolean =>
   dilationHeight > 1 || dilationWidth > 1;
@@ -93,7 +93,7 @@ const isDilated = ({ dilationHeight, dilationWidth }: Window): boolean =>
 /** x [B, H, W, C] with y - 1 rows and z - 1 columns of zeros behind each of its own, of which `height` and `width`
  *  are kept. */
 function apart(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   [y, z]: readonly [number, number],
   height: number,
@@ -111,7 +111,7 @@ function apart(
 
 /** The filter with zeros between its taps, which is the filter of a window without dilation: TensorFlow's gradients on
  *  the CPU, and all of its depthwise convolutions, know none. */
-function spread(g: OnnxBuilder, filter: Value, window: Window): Value {
+function spread(g: GraphBuilder, filter: Value, window: Window): Value {
   if (!isDilated(window)) return filter;
   const [h, w, c, o] = filter.shape as Four;
   const taps = g.reshape(filter, [1, h, w, c * o]);
@@ -131,7 +131,7 @@ const spreadShape = ({
 }: Window): Four => [effectiveFilterHeight, effectiveFilterWidth, filterShape[2], filterShape[3]];
 
 /** Back from the gradient of a spread filter to that of its taps. */
-function gathered(g: OnnxBuilder, gradient: Value, window: Window): Value {
+function gathered(g: GraphBuilder, gradient: Value, window: Window): Value {
   if (!isDilated(window)) return gradient;
   return g.slice(
     gradient,
@@ -143,12 +143,12 @@ function gathered(g: OnnxBuilder, gradient: Value, window: Window): Value {
 
 function gradients(input: string, filter: string) {
   return {
-    inputGradient: (g: OnnxBuilder, dy: Value, weights: Value, window: Window): Value => {
+    inputGradient: (g: GraphBuilder, dy: Value, weights: Value, window: Window): Value => {
       const operands = [shapeOf(g, window.inShape), spread(g, weights, window), dy];
       const attributes = { T: type("float32"), ...windowAttributes(window) };
       return native(g, input, operands, window.inShape, "float32", attributes);
     },
-    filterGradient: (g: OnnxBuilder, x: Value, dy: Value, window: Window): Value => {
+    filterGradient: (g: GraphBuilder, x: Value, dy: Value, window: Window): Value => {
       const shape = spreadShape(window);
       const operands = [x, shapeOf(g, shape), dy];
       const gradient = native(g, filter, operands, shape, "float32", windowAttributes(window));
@@ -201,7 +201,7 @@ const depthwiseGradients = gradients(
  *  TensorFlow has no word for goes around the image, as its optimiser, which fuses the convolution with a bias behind it,
  *  forgets explicit paddings and then aborts. */
 const depthwise = {
-  convolve: (g: OnnxBuilder, image: Value, filter: Value, asked: Window): Value => {
+  convolve: (g: GraphBuilder, image: Value, filter: Value, asked: Window): Value => {
     const { window: even, steps } = withEqualStrides(asked);
     const { x, window } = withoutPadding(g, image, even);
     const y = native(
@@ -216,18 +216,18 @@ const depthwise = {
     const met = [(asked.outHeight - 1) * steps[0] + 1, (asked.outWidth - 1) * steps[1] + 1];
     return g.slice(y, [0, 0, 0, 0], [asked.batchSize, ...met, asked.outChannels], [1, ...steps, 1]);
   },
-  inputGradient: (g: OnnxBuilder, dy: Value, filter: Value, asked: Window): Value => {
+  inputGradient: (g: GraphBuilder, dy: Value, filter: Value, asked: Window): Value => {
     const { window } = withEqualStrides(asked);
     return depthwiseGradients.inputGradient(g, amongAll(g, dy, asked), filter, window);
   },
-  filterGradient: (g: OnnxBuilder, x: Value, dy: Value, asked: Window): Value => {
+  filterGradient: (g: GraphBuilder, x: Value, dy: Value, asked: Window): Value => {
     const { window } = withEqualStrides(asked);
     return depthwiseGradients.filterGradient(g, x, amongAll(g, dy, asked), window);
   },
 };
 
 /** dy where those results are that are asked for, and zeros where the others are. */
-function amongAll(g: OnnxBuilder, dy: Value, asked: Window): Value {
+function amongAll(g: GraphBuilder, dy: Value, asked: Window): Value {
   if (!hasUnequalStrides(asked)) return dy;
   const { window, steps } = withEqualStrides(asked);
   return apart(g, dy, steps, window.outHeight, window.outWidth);
@@ -237,7 +237,7 @@ function amongAll(g: OnnxBuilder, dy: Value, asked: Window): Value {
  *  fast convolutions take no other. On [512, 14, 14, 32] by 3x3 to 64 channels, stride 2, padding and convolution took
  *  2.8 ms instead of 4.8, and the filter's gradient 3.7 instead of 5.0. */
 function withoutPadding(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   x: Value,
   window: Window,
   value = 0,
@@ -295,7 +295,7 @@ const isGathered = (window: Window): boolean =>
     sizeOf(window.filterShape) >= manyWeights);
 
 /** columns^T . dy */
-function gatheredFilterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+function gatheredFilterGradient(g: GraphBuilder, x: Value, dy: Value, window: Window): Value {
   const columns = columnsOf(g, x, window);
   const rows = g.reshape(dy, [columns.shape[0]!, window.outChannels]);
   return g.reshape(g.gemm(columns, rows, 1), window.filterShape);
@@ -343,7 +343,7 @@ const poolAttributes = (window: Window): Attributes => ({
 
 /** What pooling takes: the image, as `withoutPadding` has it, and the attributes of the window over that. */
 function padded(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   given: Value,
   asked: Window,
   value: number,
@@ -353,14 +353,14 @@ function padded(
 }
 
 /** The gradient of an image from that of the image with its padding. */
-function unpadded(g: OnnxBuilder, x: Value, window: Window): Value {
+function unpadded(g: GraphBuilder, x: Value, window: Window): Value {
   if (paddingName(window) !== "EXPLICIT") return x;
   const { top, left } = window.padInfo;
   const { batchSize, inHeight, inWidth, inChannels } = window;
   return g.slice(x, [0, top, left, 0], [batchSize, top + inHeight, left + inWidth, inChannels]);
 }
 
-const maxPool = (g: OnnxBuilder, x: Value, attributes: Attributes, window: Window): Value =>
+const maxPool = (g: GraphBuilder, x: Value, attributes: Attributes, window: Window): Value =>
   native(g, "MaxPool", [x], window.outShape, "float32", { ...attributes, ...channelsLast });
 
 const pooling = poolingRows({
@@ -419,7 +419,7 @@ const pooling = poolingRows({
 
 /** Places in a padded image as places in the image itself, or in the whole batch. */
 function placesInside(
-  g: OnnxBuilder,
+  g: GraphBuilder,
   places: Value,
   padded: Value,
   window: Window,
@@ -449,7 +449,7 @@ const mostPixels: Readonly<Record<Device, number>> = { cpu: 16, gpu: 1 };
  *  the CPU it loops over images and, faster, over their pixels; with very many of those it divides the work among its
  *  threads in another, slower way. [100352, 32] took 1.3 ms on one thread with 1 pixel and 0.7 with 16, [8192, 128] 0.29
  *  and 0.26, and 0.46 with 512. */
-function asImages(g: OnnxBuilder, x: Value, device: Device): Value {
+function asImages(g: GraphBuilder, x: Value, device: Device): Value {
   const [rows, columns] = x.shape as [number, number];
   const pixels = largestDivisor(rows, mostPixels[device]);
   return g.reshape(x, [rows / pixels, pixels, 1, columns]);

@@ -1,5 +1,5 @@
+import { GraphBuilder } from "../graph/builder.js";
 import type { DType, Shape, Value } from "../graph/graph.js";
-import { OnnxBuilder } from "../onnx/builder.js";
 import { attribute } from "./attribute.js";
 
 /** Products of matrices and convolutions: what bfloat16 is fast at. */
@@ -22,7 +22,7 @@ const hasUnevenPadding = ({
 /** Writes the products of a network's layers in bfloat16, 8 bits of precision in the range of float32, and all else in
  *  float32: parameters and their updates, normalisations, and the loss with SIGReg, which calls no layer. Operands are
  *  rounded on the way in, the result is widened on the way out; TensorFlow adds up in float32 within a product. */
-export class MixedPrecisionBuilder extends OnnxBuilder {
+export class MixedPrecisionBuilder extends GraphBuilder {
   override op(
     op: string,
     inputs: readonly (Value | undefined)[],

@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
 import { engineError } from "../engine-error.js";
+import { threadCount } from "../thread-count.js";
 import type { TensorFlowAddon } from "./addon.js";
 import { findTensorFlow, type TensorFlowInstallation } from "./find-tensorflow.js";
-import { threadCount } from "../thread-count.js";
+import type { Device } from "./kernels.js";
 import { loadAddon } from "./load-addon.js";
 
 /** TensorFlow as it runs in this process. */
@@ -46,4 +47,15 @@ export async function startTensorFlow(threads?: number, engines = 1): Promise<St
       `TensorFlow runs with ${threadCount(started.threads)} in this process already and cannot change to ${threads}; ask for the number before anything else starts it.`,
     );
   return started;
+}
+
+/** Where it computes. */
+export const deviceOf = ({ addon }: StartedTensorFlow): Device =>
+  addon.isUsingGpuDevice() ? "gpu" : "cpu";
+
+/** What it runs on, for a person. */
+export function describe(started: StartedTensorFlow): string {
+  const { installation, threads } = started;
+  const device = deviceOf(started).toUpperCase();
+  return `TensorFlow ${installation.version}, ${device}, ${threadCount(threads)}`;
 }

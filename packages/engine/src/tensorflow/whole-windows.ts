@@ -3,9 +3,9 @@
  *    y [N, P O] = x [N, Q C] . whole [Q C, P O],   whole[q, p] = filter[q + margin - p stride]
  *  for P positions and Q pixels. Of 128 images of 2x2, 512 to 512 channels by 3x3, all three took 23 ms where the
  *  convolutions took 53, in turns beside other work. */
+import type { GraphBuilder } from "../graph/builder.js";
 import { sizeOf, type Value } from "../graph/graph.js";
 import { axesOf, type Window } from "../kernels/window.js";
-import type { OnnxBuilder } from "../onnx/builder.js";
 
 /** Images from which on the products gain more than it costs to lay the filter out. */
 const leastBatch = 64;
@@ -21,7 +21,7 @@ export const reachesWholeImages = (window: Window): boolean =>
   );
 
 /** whole [Q C, P O] */
-function wholeFilter(g: OnnxBuilder, filter: Value, window: Window): Value {
+function wholeFilter(g: GraphBuilder, filter: Value, window: Window): Value {
   const { inHeight, inWidth, inChannels, outChannels, strideHeight, strideWidth } = window;
   const columns: Value[] = [];
   for (let y = 0; y < window.outHeight; y++)
@@ -41,21 +41,21 @@ function wholeFilter(g: OnnxBuilder, filter: Value, window: Window): Value {
 }
 
 /** Images as rows. */
-const rows = (g: OnnxBuilder, x: Value): Value =>
+const rows = (g: GraphBuilder, x: Value): Value =>
   g.reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]);
 
-export const wholeConvolution = (g: OnnxBuilder, x: Value, filter: Value, window: Window): Value =>
+export const wholeConvolution = (g: GraphBuilder, x: Value, filter: Value, window: Window): Value =>
   g.reshape(g.gemm(rows(g, x), wholeFilter(g, filter, window)), window.outShape);
 
 export const wholeInputGradient = (
-  g: OnnxBuilder,
+  g: GraphBuilder,
   dy: Value,
   filter: Value,
   window: Window,
 ): Value => g.reshape(g.gemm(rows(g, dy), wholeFilter(g, filter, window), 0, 1), window.inShape);
 
 /** Each tap from the pixels that it meets: dfilter[a, b] = X' dY. */
-export function wholeFilterGradient(g: OnnxBuilder, x: Value, dy: Value, window: Window): Value {
+export function wholeFilterGradient(g: GraphBuilder, x: Value, dy: Value, window: Window): Value {
   const { batchSize, inChannels, outChannels, filterHeight, filterWidth } = window;
   const [vertical, horizontal] = axesOf(window);
   const taps: Value[] = [];

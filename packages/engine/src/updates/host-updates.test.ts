@@ -31,9 +31,12 @@ const step: Step = ({ p, m, v, q, n, w }, { rate, x }) => {
   };
 };
 
-const lowered = (smallState: "packed" | "apart"): Graph =>
+const lowered = (
+  smallState: "packed" | "apart",
+  updates: "by-host" | "in-graph" = "by-host",
+): Graph =>
   compileGraph(
-    rewriteCaptured(capture(step, state, inputs, onnxTarget).graph, smallState),
+    rewriteCaptured(capture(step, state, inputs, onnxTarget).graph, { smallState, updates }),
     onnxTarget,
     onnxPasses(),
   );
@@ -44,7 +47,7 @@ test("updates of tensors that the host keeps become ports of what they need", ()
   const before = lowered("apart");
   expect(operations(before).filter((op) => op === "Adamw")).toHaveLength(2);
   const { graph, updates } = splitUpdates(before);
-  verify(graph, "onnx", "updates of the host");
+  verify(graph, "lowered", "updates of the host");
   expect(operations(graph)).toEqual(operations(before).filter((op) => op !== "Adamw"));
   const rates = { beta1: 0.9, beta2: 0.999 };
   const scalars = { stepSize: "update/1", epsilon: "update/2", decay: "update/3" };
@@ -59,7 +62,7 @@ test("an update of tensors laid end to end that the host keeps apart is composed
   const before = lowered("packed");
   expect(operations(before).filter((op) => op === "Adamw")).toHaveLength(1);
   const { graph, updates } = splitUpdates(before);
-  verify(graph, "onnx", "updates of the host");
+  verify(graph, "lowered", "updates of the host");
   expect(updates).toEqual([]);
   const composed = [
     ...["Mul", "Mul", "Add", "Mul", "Mul", "Mul", "Add", "Sqrt"],
@@ -69,6 +72,17 @@ test("an update of tensors laid end to end that the host keeps apart is composed
     operations(before).flatMap((op) => (op === "Adamw" ? composed : [op])),
   );
   expect(graph.outputs.map(({ name }) => name)).toEqual(before.outputs.map(({ name }) => name));
+});
+
+test("for a host that updates nothing, updates are the operations that they are composed of", () => {
+  const before = lowered("packed", "in-graph");
+  expect(operations(before)).not.toContain("Adamw");
+  expect(operations(before)).toContain("Sqrt");
+  const { graph, updates } = splitUpdates(before);
+  expect(updates).toEqual([]);
+  expect(graph.outputs.map(({ name }) => name)).toEqual(
+    Object.keys(state).map((name) => `next/${name}`),
+  );
 });
 
 test("a graph without updates stays as it is", () => {

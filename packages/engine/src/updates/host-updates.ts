@@ -1,10 +1,10 @@
 /** Updates of the state that the host does behind a run, in place, in one pass over memory. */
 import type { AdamwConstants, AdamwInputs } from "@lejepa/ops";
-import { port } from "../capture/port.js";
+import { GraphBuilder } from "../graph/builder.js";
 import { rewire, type Graph, type GraphNode, type Port, type Value } from "../graph/graph.js";
+import { port } from "../graph/port.js";
 import { kernel } from "../kernels/kernel.js";
 import { adamwScalars, composedAdamw } from "../kernels/optimizer.js";
-import { OnnxBuilder } from "../onnx/builder.js";
 import { adamwInPlace, replacedState } from "../passes/in-place-updates.js";
 
 /** Domain of an update in a lowered graph: {@link Operands} to the next parameter, mean and square. */
@@ -80,7 +80,7 @@ export function splitUpdates(graph: Graph): {
       });
       return [];
     }
-    const g = new OnnxBuilder();
+    const g = new GraphBuilder();
     const tensors = { parameter, mean, square, gradient };
     const results = composedAdamw(g, tensors, { stepSize, epsilon, decay }, { beta1, beta2 });
     node.outputs.forEach((output, i) => replaced.set(output, results[i]!));

@@ -61,7 +61,9 @@ class SimdMemory implements UpdateMemory {
   readonly #adamw: Adamw;
 
   constructor(wasm: WebAssemblyLike, arrays: ReadonlyMap<string, Float32Array>) {
-    const module = new wasm.Module(Buffer.from(adamwModule, "base64"));
+    const module = new wasm.Module(
+      Uint8Array.from(atob(adamwModule), (character) => character.charCodeAt(0)),
+    );
     let bytes = part * Float32Array.BYTES_PER_ELEMENT;
     const places = Array.from(arrays, ([name, array]) => {
       const at = bytes;

@@ -75,7 +75,7 @@ of its cases ask for these kernels only, ${withGradient.length} of them for grad
 Gradient: where its derivative rule comes from. \`@lejepa/ops\` registers its own when it is imported; the rules of
 tfjs-core alone are registered by the packages \`@tensorflow/tfjs\` and \`@tensorflow/tfjs-layers\`. Cases: those of
 tfjs-core that ask for the kernel, and that run its derivative rule, and pass. Further calls of each kernel are
-compared with tfjs's cpu backend, values and gradients: \`packages/engine/src/kernels/samples.ts\`.
+compared with tfjs's cpu backend, values and gradients: \`packages/engine/test/kernels/samples.ts\`.
 
 ${header("Kernel", "Gradient", "Cases", "Gradient cases")}
 ${lowered.join("\n")}

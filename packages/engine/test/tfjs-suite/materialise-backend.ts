@@ -2,11 +2,11 @@
  *  tensor that is read is lowered, passes included, and run by the engine's own runtime. Arrays that the caller made are
  *  inputs of that graph, single numbers are constants in it: both as in a training step. */
 import type { BackendValues, DataType, TensorInfo } from "@tensorflow/tfjs-core";
-import { CallSite } from "../../src/capture/call-site.js";
-import { port } from "../../src/capture/port.js";
 import { Recorder } from "../../src/capture/recorder.js";
+import { CallSite } from "../../src/graph/call-site.js";
 import { sizeOf, type Graph, type GraphNode, type Port } from "../../src/graph/graph.js";
 import type { DType, Literal, Value } from "../../src/graph/graph.js";
+import { port } from "../../src/graph/port.js";
 import type { LoweringTarget } from "../../src/lower.js";
 
 /** What a graph is fed for one of its inputs. */

@@ -1,9 +1,9 @@
 /** Runs lowered graphs on onnxruntime. */
 import { createRequire } from "node:module";
 import { Tensor, type InferenceSession } from "onnxruntime-node";
-import { port } from "../../src/capture/port.js";
+import { GraphBuilder } from "../../src/graph/builder.js";
+import { port } from "../../src/graph/port.js";
 import { onnxTarget } from "../../src/kernels/table.js";
-import { OnnxBuilder } from "../../src/onnx/builder.js";
 import { encode } from "../../src/onnx/encode.js";
 import { compileGraph, onnxPasses, rewriteCaptured } from "../../src/passes/run-passes.js";
 import type { GraphRunner } from "./materialise-backend.js";
@@ -43,10 +43,10 @@ export const onnxRunner = (blockSize: number | undefined): GraphRunner => ({
   target: onnxTarget,
   lower: (captured) =>
     compileGraph(
-      rewriteCaptured(captured, "packed"),
+      rewriteCaptured(captured, { smallState: "packed", updates: "by-host" }),
       onnxTarget,
       onnxPasses(blockSize),
-      new OnnxBuilder(blockSize),
+      new GraphBuilder(blockSize),
     ),
   run(graph, feeds) {
     const model = encode(graph);

@@ -2,12 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compileGraph, rewriteCaptured, tensorflowPasses } from "../../src/passes/run-passes.js";
+import { compileGraph, rewriteCaptured } from "../../src/passes/run-passes.js";
 import { graphFragment, nodeName } from "../../src/tensorflow/graph-fragment.js";
 import { tensorflowTarget } from "../../src/tensorflow/kernels.js";
 import { savedModel, tag } from "../../src/tensorflow/saved-model.js";
 import { dataType } from "../../src/tensorflow/saved-model-messages.js";
 import { startTensorFlow } from "../../src/tensorflow/start-tensorflow.js";
+import { tensorflowPasses } from "../../src/tensorflow/tensorflow-passes.js";
 import type { GraphRunner } from "./materialise-backend.js";
 
 const entry = "case";
@@ -36,7 +37,12 @@ export async function tensorflowRunner(): Promise<GraphRunner> {
   };
   return {
     target,
-    lower: (captured) => compileGraph(rewriteCaptured(captured, "apart"), target, tensorflowPasses),
+    lower: (captured) =>
+      compileGraph(
+        rewriteCaptured(captured, { smallState: "apart", updates: "by-host" }),
+        target,
+        tensorflowPasses,
+      ),
     run(graph, feeds) {
       const names = feeds.map(({ name }) => name);
       const session = load(graphFragment(graph, ports, [], names, "none"));

@@ -1,28 +1,9 @@
-/** For every lowered kernel, calls that reach it, to be compared with tfjs's cpu backend: values and gradients.
- *  Kept as data, so that the table of what is covered and tested can be printed from it. */
+/** For every lowered kernel, calls that reach it, to be compared with tfjs's cpu backend: values and gradients. Kept as
+ *  data, which several tests run in ways of their own. */
 import { adamw } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
 import { compositeSamples } from "./composite-samples.js";
-
-/** One operand: float32 numbers spread over [low, high] unless `values` gives them. */
-export interface SampleInput {
-  readonly shape: readonly number[];
-  readonly dtype?: "float32" | "int32";
-  readonly low?: number;
-  readonly high?: number;
-  readonly values?: readonly number[];
-}
-
-export interface Sample {
-  /** What is special about it. */
-  readonly title: string;
-  readonly inputs: readonly SampleInput[];
-  readonly run: (...inputs: tf.Tensor[]) => tf.Tensor | tf.Tensor[];
-  /** Largest difference allowed, relative to max(1, |expected|); 1e-5 when left out. */
-  readonly tolerance?: number;
-  /** Why only values are compared, where tfjs does have a gradient for the kernel. */
-  readonly valuesOnly?: string;
-}
+import type { Sample, SampleInput } from "./sample.js";
 
 const f = (...shape: number[]): SampleInput => ({ shape });
 const within = (low: number, high: number, ...shape: number[]): SampleInput => ({

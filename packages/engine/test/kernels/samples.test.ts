@@ -1,17 +1,18 @@
-import "@tensorflow/tfjs-backend-cpu";
 import "@lejepa/ops";
+import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createEagerEngine } from "../eager-engine.js";
-import { createOnnxEngine } from "../onnx-engine.js";
-import { createTensorFlowEngine } from "../tensorflow-engine.js";
-import { needs } from "../../../../tools/backends.js";
 import { namedBackends } from "../../../../tools/backend-names.mjs";
-import type { Engine, Step } from "../engine.js";
+import { needs } from "../../../../tools/backends.js";
+import { createEagerEngine } from "../../src/eager-engine.js";
+import type { Engine, Step } from "../../src/engine.js";
+import { loweringTable } from "../../src/kernels/table.js";
+import { createOnnxEngine } from "../../src/onnx-engine.js";
+import { createTensorFlowEngine } from "../../src/tensorflow-engine.js";
 import { compositeSamples } from "./composite-samples.js";
+import type { Sample } from "./sample.js";
 import { differentiable, valuesOf } from "./sample-values.js";
-import { samples, type Sample } from "./samples.js";
-import { loweringTable } from "./table.js";
+import { samples } from "./samples.js";
 
 let eager: Engine;
 let onnx: Engine;

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
+import { GraphBuilder } from "../graph/builder.js";
 import type { Graph, Shape } from "../graph/graph.js";
 import { newValue } from "../graph/graph.js";
-import { OnnxBuilder } from "../onnx/builder.js";
 import { reluGradients } from "./relu-gradients.js";
 
 /** dy * Step(x), the operands in either order. */
 function masked(dyShape: Shape, xShape: Shape, order: "mask last" | "mask first"): Graph {
-  const g = new OnnxBuilder();
+  const g = new GraphBuilder();
   const [dy, x] = [newValue(dyShape, "float32"), newValue(xShape, "float32")];
   const mask = g.unary("Step", x);
   const product = order === "mask last" ? g.mul(dy, mask) : g.mul(mask, dy);

@@ -1,10 +1,10 @@
 /** What runs in the worker thread of an engine. Not for import: the engine starts it. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { HostTensors, LejepaError } from "@lejepa/ops";
-import type { EngineErrorCode } from "./engine.js";
+import type { EngineErrorCode } from "../engine.js";
+import type { Feed, ModelPorts, SessionHost } from "../session-host.js";
 import { buffersOf, feedBuffers, type HostCall, type HostReply } from "./host-message.js";
 import type { HostSettings } from "./worker-session-host.js";
-import type { Feed, ModelPorts, SessionHost } from "./session-host.js";
 
 const host = startHost(workerData as HostSettings);
 /** Calls come with the arguments that the other side's types have checked. */
@@ -15,11 +15,12 @@ const movesResult = new Set<keyof SessionHost>(["run", "readState"]);
 /** Only the runtime that is asked for is loaded. */
 async function startHost(settings: HostSettings): Promise<SessionHost> {
   if (settings.engine === "tensorflow") {
-    const { TensorFlowSessionHost } = await import("./tensorflow/session-host.js");
+    const { TensorFlowSessionHost } = await import("./tensorflow-session-host.js");
     return new TensorFlowSessionHost(settings);
   }
-  const { LocalSessionHost } = await import("./session-host.js");
-  return new LocalSessionHost(await import("onnxruntime-node"), settings);
+  const { OnnxSessionHost } = await import("./onnx-session-host.js");
+  const { onnxProfile } = await import("./onnx-profile.js");
+  return new OnnxSessionHost(await import("onnxruntime-node"), settings, onnxProfile);
 }
 
 /** Sessions that keep values for later ones of the same run: one of those may be what the session was fed. */

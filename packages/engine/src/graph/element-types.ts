@@ -1,5 +1,5 @@
 /** Which element types the runtimes compute an operator of, so that a lowering is refused where it asks for another. */
-import type { DType, GraphNode, Value } from "../graph/graph.js";
+import type { DType, GraphNode, Value } from "./graph.js";
 
 const floats: readonly DType[] = ["float32", "float64", "bfloat16"];
 const numbers: readonly DType[] = [...floats, "int32", "int64"];

@@ -1,5 +1,3 @@
-import { MessageChannel } from "node:worker_threads";
-
 /** A port that leads nowhere: what is sent there is let go of. */
 const nowhere = (() => {
   const { port1, port2 } = new MessageChannel();

@@ -1,7 +1,7 @@
 import "@lejepa/ops";
 import { expect, test } from "vitest";
+import { samples } from "../../test/kernels/samples.js";
 import { capture } from "../capture/capture.js";
-import { samples } from "../kernels/samples.js";
 import { onnxTarget } from "../kernels/table.js";
 import { lower } from "../lower.js";
 import { resolveInputs } from "../step-values.js";

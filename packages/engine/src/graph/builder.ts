@@ -1,6 +1,7 @@
-/** Writes ONNX operations while inferring the shape and element type of each result, so that a lowering reads like
- *  array code and a wrong one fails where it is written. */
-import type { CallSite } from "../capture/call-site.js";
+/** Writes the operations of a lowered graph while inferring the shape and element type of each result, so that a
+ *  lowering reads like array code and a wrong one fails where it is written. */
+import type { CallSite } from "./call-site.js";
+import { unfitTypes } from "./element-types.js";
 import {
   newValue,
   sizeOf,
@@ -11,9 +12,7 @@ import {
   type Port,
   type Shape,
   type Value,
-} from "../graph/graph.js";
-
-import { unfitTypes } from "./element-types.js";
+} from "./graph.js";
 
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -36,7 +35,7 @@ export function broadcastShapes(a: Shape, b: Shape): number[] {
 /** Axes from the end, as tfjs and ONNX both allow them, made positive. */
 export const positiveAxis = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
-export class OnnxBuilder {
+export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
   readonly #literals = new Map<Value, Literal>();
   /** Where the kernel that is being lowered was called. */
@@ -287,6 +286,6 @@ export class OnnxBuilder {
 
   /** The graph written so far between the given ports. */
   finish(inputs: readonly Port[], outputs: readonly Port[]): Graph {
-    return { stage: "onnx", inputs, outputs, literals: this.#literals, nodes: this.#nodes };
+    return { stage: "lowered", inputs, outputs, literals: this.#literals, nodes: this.#nodes };
   }
 }

@@ -1,10 +1,10 @@
-import { fileURLToPath } from "node:url";
-
 /** Deep enough for a backward pass inside a few layers of callers. */
 const frames = 48;
 
-/** The folder that holds this package's modules: `src`, or `dist` once built. */
-const ownFolder = fileURLToPath(new URL(".", import.meta.url)).replace(/capture[\\/]$/, "");
+/** The folder that holds this package's modules, `src`, or `dist` once built, or a bundle of them. */
+const ownFolder = decodeURI(String(import.meta.url))
+  .replace(/^file:\/\//, "")
+  .replace(/(graph\/)?[^/]*$/, "");
 
 /** Whose code a frame is in: that of the caller, of another package of @lejepa that the caller's code called (an
  *  encoder, a loss), or of the machinery that says nothing about either: tfjs, ops, this package, Node. */

@@ -1,22 +1,33 @@
-/** Reads what onnxruntime's profiler wrote. */
+/** What onnxruntime's profiler tells, which writes it to a file: in Node only. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { median } from "../median.js";
+import type { Profile } from "../session-host.js";
+import type { Profiler } from "./onnx-session-host.js";
 
-/** One node of the graph as onnxruntime runs it, after its own fusions. */
-interface ProfiledNode {
-  /** Unique in the graph; "OP/INDEX" where the node was in the graph that it was given. */
-  readonly name: string;
-  readonly op: string;
-  /** Median over the runs. */
-  readonly milliseconds: number;
-}
-
-export interface Profile {
-  /** In the order in which they run. */
-  readonly nodes: readonly ProfiledNode[];
-  /** Most bytes in use at once in onnxruntime's allocator, which holds constants, intermediate values and results. */
-  readonly peakBytes: number;
-  /** Bytes that the allocator has taken from the system. */
-  readonly heldBytes: number;
-}
+/** Runs a session of its own under the profiler. */
+export const onnxProfile: Profiler = async (open, run) => {
+  const folder = mkdtempSync(join(tmpdir(), "lejepa-profile-"));
+  try {
+    const profiled = await open({
+      enableProfiling: true,
+      profileFilePrefix: join(folder, "profile"),
+      // Its count of memory is what the profile tells.
+      enableCpuMemArena: true,
+    });
+    try {
+      await run(profiled);
+      profiled.endProfiling();
+    } finally {
+      await profiled.release();
+    }
+    const [file] = readdirSync(folder);
+    return readProfile(readFileSync(join(folder, file!), "utf8"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
 
 interface NodeEvent {
   readonly cat: string;
@@ -51,11 +62,4 @@ export function readProfile(text: string): Profile {
     milliseconds: median(microseconds.length > 1 ? microseconds.slice(1) : microseconds) / 1000,
   }));
   return { nodes, peakBytes, heldBytes };
-}
-
-/** The middle one, or the mean of the two in the middle. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }

@@ -2,10 +2,11 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { engineError } from "./engine-error.js";
+import { engineError } from "../engine-error.js";
+import type { Feed, SessionHost } from "../session-host.js";
 import { buffersOf, errorOf, feedBuffers, type HostCall, type HostReply } from "./host-message.js";
-import type { Feed, OnnxSettings, SessionHost } from "./session-host.js";
-import type { TensorFlowSettings } from "./tensorflow/session-host.js";
+import type { OnnxSettings } from "./onnx-session-host.js";
+import type { TensorFlowSettings } from "./tensorflow-session-host.js";
 
 /** What a host runs, and how. */
 export type HostSettings = OnnxSettings | TensorFlowSettings;
@@ -15,7 +16,8 @@ export type HostSettings = OnnxSettings | TensorFlowSettings;
 export function startWorkerSessionHost(settings: HostSettings): SessionHost {
   const url = import.meta.url.endsWith(".ts")
     ? new URL("./host-worker-source.mjs", import.meta.url)
-    : new URL("./host-worker.js", import.meta.url);
+    : // Built, this module is part of a file at the root of the package's output.
+      new URL("./hosts/host-worker.js", import.meta.url);
   if (!existsSync(fileURLToPath(url)))
     throw engineError(
       "worker-failed",

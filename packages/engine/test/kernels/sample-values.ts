@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Sample, SampleInput } from "./samples.js";
+import type { Sample, SampleInput } from "./sample.js";
 
 /** Numbers spread over the range without pattern or repetition: multiples of the golden ratio. */
 export function valuesOf(

@@ -1,6 +1,6 @@
 import { sameShape, type Value } from "../graph/graph.js";
-import { tensorflow } from "../tensorflow/operators.js";
-import { rewriteNodes, type Pass } from "./rewrite-nodes.js";
+import { rewriteNodes, type Pass } from "../passes/rewrite-nodes.js";
+import { tensorflow } from "./operators.js";
 
 /** dy * Step(x) becomes ReluGrad(dy, x): one pass over memory where the mask takes four more. Refused where one of them
  *  is broadcast. A NaN in x, and so in the result of the activation, no longer shows in its gradient. */

@@ -6,12 +6,12 @@ import { join } from "node:path";
 import type { HostTensors } from "@lejepa/ops";
 import { engineError } from "../engine-error.js";
 import type { Feed, Measured, ModelPorts, SessionHost } from "../session-host.js";
-import type { TensorFlowAddon, TensorHandle } from "./addon.js";
-import type { TensorFlowInstallation } from "./find-tensorflow.js";
-import { nodeName } from "./graph-fragment.js";
-import { loadAddon } from "./load-addon.js";
-import { savedModel, stateNode, tag } from "./saved-model.js";
-import { dataType } from "./saved-model-messages.js";
+import type { TensorFlowAddon, TensorHandle } from "../tensorflow/addon.js";
+import type { TensorFlowInstallation } from "../tensorflow/find-tensorflow.js";
+import { nodeName } from "../tensorflow/graph-fragment.js";
+import { loadAddon } from "../tensorflow/load-addon.js";
+import { savedModel, stateNode, tag } from "../tensorflow/saved-model.js";
+import { dataType } from "../tensorflow/saved-model-messages.js";
 
 /** What a host needs to know. */
 export interface TensorFlowSettings {

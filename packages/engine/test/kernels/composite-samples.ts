@@ -29,7 +29,7 @@ import {
   silu,
 } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Sample, SampleInput } from "./samples.js";
+import type { Sample, SampleInput } from "./sample.js";
 
 const f = (...shape: number[]): SampleInput => ({ shape });
 

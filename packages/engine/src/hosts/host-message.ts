@@ -1,7 +1,7 @@
 import type { HostTensors } from "@lejepa/ops";
-import { engineError } from "./engine-error.js";
-import type { EngineErrorCode } from "./engine.js";
-import type { Feed, SessionHost } from "./session-host.js";
+import type { EngineErrorCode } from "../engine.js";
+import { engineError } from "../engine-error.js";
+import type { Feed, SessionHost } from "../session-host.js";
 
 /** A method of a host, to be called in the worker thread. */
 export interface HostCall {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readProfile } from "./profile.js";
+import { readProfile } from "./onnx-profile.js";
 
 const run = (node: string, dur: number, peak: number) => ({
   cat: "Node",
