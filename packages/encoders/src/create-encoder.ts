@@ -1,10 +1,10 @@
 import { LejepaError, requireArgument, someText } from "@lejepa/ops";
 import { distance } from "fastest-levenshtein";
-import { convNet } from "./conv-net.js";
+import { convNet } from "./families/conv-net.js";
 import type { Encoder } from "./encoder.js";
 import { type ImageOptions, requireEncoderOptions } from "./image-options.js";
-import { resnet, type ResnetOptions } from "./resnet.js";
-import { vit, type VitOptions } from "./vit.js";
+import { resnet, type ResnetOptions } from "./families/resnet.js";
+import { vit, type VitOptions } from "./families/vit.js";
 
 /** Vision transformers by timm's names, `vit_SIZE_patchP_IMAGE`. */
 const vitSizes: Readonly<Record<string, Pick<VitOptions, "dim" | "depth" | "heads">>> = {

@@ -1,0 +1,36 @@
+import type { HostTensors, Tensors } from "@lejepa/ops";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { ApplyOptions, ParameterSpec } from "./encoder.js";
+import { drawInitialValues, specsOf } from "./initial-value.js";
+import { ForwardPass } from "./layers/forward-pass.js";
+import type { Layer } from "./layers/layer.js";
+
+/** A layer as pure functions of parameters by their full names: what encoders and projectors are made of. */
+export interface Model<X extends Tensor, Y> {
+  /** Every parameter and buffer, in order. */
+  readonly parameters: readonly ParameterSpec[];
+  /** Initial values of all of them, a function of the seed and each name alone. */
+  readonly init: (seed: number) => HostTensors;
+  /** The layer's result for x, and new values of the buffers by name.
+   *  @throws LejepaError "missing-parameter" and "bad-shape" */
+  readonly run: (
+    parameters: Tensors,
+    x: X,
+    options: ApplyOptions,
+  ) => { readonly result: Y; readonly updates: Tensors };
+}
+
+/** The model that consists of this layer. `name` stands in the messages of its errors. */
+export function defineModel<X extends Tensor, Y>(name: string, layer: Layer<X, Y>): Model<X, Y> {
+  const { plans } = layer;
+  const shapes = new Map(plans.map(({ name, shape }) => [name, shape]));
+  return {
+    parameters: specsOf(plans),
+    init: (seed) => drawInitialValues(plans, seed),
+    run: (parameters, x, options) => {
+      const pass = ForwardPass.begin(name, shapes, parameters, options);
+      const result = layer.apply(pass, x);
+      return { result, updates: pass.updates };
+    },
+  };
+}
