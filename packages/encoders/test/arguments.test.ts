@@ -84,6 +84,12 @@ const rows: ArgumentRow[] = [
     options: 1,
     allowed: { 1: anyOptions, imageSize: ["nothing"], channels: ["nothing"] },
   },
+  {
+    name: "listEncoders",
+    call: encoders.listEncoders,
+    args: ["vit_*"],
+    allowed: { 0: ["nothing", "a text"] },
+  },
   { name: "encoderNames", call: encoders.encoderNames, args: [] },
   { name: "toTorch", call: encoders.toTorch, args: [encoder, encoder.init(0)] },
   {
