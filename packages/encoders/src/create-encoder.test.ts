@@ -3,7 +3,7 @@ import { createEncoder, encoderNames, listEncoders } from "./create-encoder.js";
 
 const count = (name: string, options = {}) =>
   createEncoder(name, options)
-    .parameters.filter(({ role }) => role !== "buffer")
+    .parameters.filter(({ buffer }) => !buffer)
     .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 // timm 1.0.31 with num_classes=0, from its meta models; conv_mnist by hand.

@@ -1,9 +1,10 @@
 import type { HostTensors, Tensors } from "@lejepa/ops";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ApplyOptions, ParameterSpec } from "./encoder.js";
-import { drawInitialValues, specsOf } from "./initial-value.js";
+import { drawInitialValues } from "./initial-value.js";
 import { ForwardPass } from "./layers/forward-pass.js";
 import type { Layer } from "./layers/layer.js";
+import { specsOf } from "./parameter-plan.js";
 
 /** A layer as pure functions of parameters by their full names: what encoders and projectors are made of. */
 export interface Model<X extends Tensor, Y> {

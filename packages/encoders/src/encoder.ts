@@ -1,20 +1,24 @@
 import type { HostTensors, Tensors } from "@lejepa/ops";
 import type { Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs-core";
 
-/** What a parameter is to an optimiser and to a file format.
- *  - "matrix": weights of a linear layer [in, out] or a convolution [height, width, in / groups, out]; decayed.
- *  - "bias", "norm" (scale and shift of a normalisation), "position" (position table, class token): not decayed.
- *  - "buffer": running statistics; receive no gradient, but updates. */
-export type ParameterRole = "matrix" | "bias" | "norm" | "position" | "buffer";
+/** How the axes of a parameter lie, in memory and in PyTorch's files; `toTorch` and `fromTorch` turn one into the other.
+ *  - "linear": weight of a linear layer, [in, out] and torch [out, in];
+ *  - "conv": kernel of a convolution, [height, width, in / groups, out] and torch [out, in / groups, height, width];
+ *  - "as-is": the same in both, whatever it is. */
+export type ParameterLayout = "linear" | "conv" | "as-is";
 
 /** One named tensor of an encoder or projector. */
 export interface ParameterSpec {
   /** timm's `state_dict` name, for example "blocks.0.attn.qkv.weight". */
   readonly name: string;
-  /** Shape in memory: HWIO for convolutions, [in, out] for linear layers. */
+  /** Shape in memory: see `layout`. */
   readonly shape: readonly number[];
-  /** What it is. */
-  readonly role: ParameterRole;
+  /** How its axes lie. */
+  readonly layout: ParameterLayout;
+  /** Whether weight decay applies: to the weights of products, not to biases, norms and tables of positions. */
+  readonly decay: boolean;
+  /** Whether it is a buffer, such as running statistics: it receives no gradient and no decay, but updates. */
+  readonly buffer: boolean;
 }
 
 /** "train" normalises by the batch and returns updated running statistics; "eval" uses the running ones. */

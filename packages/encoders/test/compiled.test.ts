@@ -44,9 +44,7 @@ const members: { title: string; make: () => Encoder }[] = [
 function descent(encoder: Encoder): Step {
   return (state, inputs) =>
     tf.tidy(() => {
-      const names = encoder.parameters
-        .filter(({ role }) => role !== "buffer")
-        .map(({ name }) => name);
+      const names = encoder.parameters.filter(({ buffer }) => !buffer).map(({ name }) => name);
       const images = inputs["images"] as tf.Tensor4D;
       const { value, grads } = tf.valueAndGrads((...args: tf.Tensor[]) => {
         const trained = Object.fromEntries(names.map((name, i) => [name, args[i] as tf.Tensor]));

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createEncoder, type Encoder } from "@lejepa/encoders";
+import { createEncoder, type Encoder, type ParameterSpec } from "@lejepa/encoders";
 import { LejepaError } from "@lejepa/ops";
 import type { TrainConfig, TrainConfigInput } from "./config.js";
 import type { RunRecord } from "./run-record.js";
@@ -58,10 +58,11 @@ export function encoderOf(
       `${folder} was trained with an encoder of ${key} ${expected}, and the one passed has ${shown}; pass the encoder that it was trained with.`,
     );
   }
-  if (record.encoderLayout !== undefined && record.encoderLayout !== layoutOf(passed)) {
+  const { encoderParameters } = record;
+  if (encoderParameters !== undefined && encoderParameters !== digestOfParameters(passed)) {
     throw new LejepaError(
       "encoder-differs",
-      `${folder} was trained with an encoder "${passed.name}" whose parameters have other names, shapes or roles than those of the one passed; pass the encoder that it was trained with.`,
+      `${folder} was trained with an encoder "${passed.name}" whose parameters have other names, shapes, layouts or decay than those of the one passed; pass the encoder that it was trained with.`,
     );
   }
   return passed;
@@ -78,14 +79,31 @@ export function passedInCode(folder: string, parts: readonly string[]): LejepaEr
   );
 }
 
-/** What tells the parameters of an encoder from those of another one: names, shapes, roles and the embedding's width. */
-export function layoutOf({ dim, parameters }: Encoder): string {
-  const rows = parameters.map(({ name, shape, role }) => [name, shape, role]);
+/** What tells the parameters of an encoder from those of another one: all that is said of them, and the embedding's
+ *  width. */
+export function digestOfParameters({ dim, parameters }: Encoder): string {
+  const rows = parameters.map(({ name, shape, layout, decay, buffer }) => [
+    name,
+    shape,
+    layout,
+    decay,
+    buffer,
+  ]);
   return createHash("sha256")
     .update(JSON.stringify([dim, rows]))
     .digest("hex")
     .slice(0, 16);
 }
+
+const layouts: readonly unknown[] = ["linear", "conv", "as-is"];
+
+/** Whether a parameter says all that is read of it: one without `decay` would quietly not be decayed. */
+const isSpec = (value: Partial<ParameterSpec> | null): boolean =>
+  typeof value?.name === "string" &&
+  Array.isArray(value.shape) &&
+  layouts.includes(value.layout) &&
+  typeof value.decay === "boolean" &&
+  typeof value.buffer === "boolean";
 
 /** For callers whose compiler did not check. */
 function checkEncoder(value: Partial<Encoder> | null): void {
@@ -100,8 +118,8 @@ function checkEncoder(value: Partial<Encoder> | null): void {
           ? "channels, 1 or 3"
           : !isCount(dim)
             ? "dim, the width of its embedding"
-            : !Array.isArray(parameters)
-              ? "parameters, a list of { name, shape, role }"
+            : !Array.isArray(parameters) || !parameters.every(isSpec)
+              ? "parameters, a list of { name, shape, layout, decay, buffer }"
               : typeof init !== "function" || typeof apply !== "function"
                 ? "the functions init(seed) and apply(parameters, images, options)"
                 : undefined;

@@ -9,8 +9,8 @@ export function linearEncoder({ name = "linear", dim = 6, bias = "fc.bias" } = {
     channels: 1,
     dim,
     parameters: [
-      { name: "fc.weight", shape: [64, dim], role: "matrix" },
-      { name: bias, shape: [dim], role: "bias" },
+      { name: "fc.weight", shape: [64, dim], layout: "linear", decay: true, buffer: false },
+      { name: bias, shape: [dim], layout: "as-is", decay: false, buffer: false },
     ],
     init: (seed) => ({
       "fc.weight": {

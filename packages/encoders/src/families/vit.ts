@@ -13,13 +13,14 @@ import * as tf from "@tensorflow/tfjs-core";
 import { defineEncoder, type Embedded } from "../define-encoder.js";
 import type { Encoder } from "../encoder.js";
 import { type ImageOptions, requireEncoderOptions, requireWholeNumbers } from "../image-options.js";
-import { constant, normal, type ParameterPlan, torchDefault } from "../initial-value.js";
+import { constant, normal, torchDefault } from "../initial-value.js";
 import { layerNormPlans } from "../layers/layer-norm.js";
 import { type Layer, named } from "../layers/layer.js";
 import { perceptron } from "../layers/perceptron.js";
 import { residual } from "../layers/residual.js";
 import { selfAttention } from "../layers/self-attention.js";
 import { followedBy, sequence } from "../layers/sequence.js";
+import { undecayedPlan, weightPlan } from "../parameter-plan.js";
 import { inParts } from "./in-parts.js";
 
 /** timm's epsilon for vision transformers; PyTorch's default of 1e-5 moves features by 3e-4. */
@@ -131,23 +132,12 @@ function patchTokens({
   readonly tokenCount: number;
 }): Layer {
   const initial = torchDefault(patch * patch * channels);
-  const token: ParameterPlan = {
-    name: "cls_token",
-    shape: [1, 1, dim],
-    role: "position",
-    initial: normal(1e-6),
-  };
   return {
     plans: [
-      ...(prefix > 0 ? [token] : []),
-      { name: "pos_embed", shape: [1, tokenCount, dim], role: "position", initial: normal(0.02) },
-      {
-        name: "patch_embed.proj.weight",
-        shape: [patch, patch, channels, dim],
-        role: "matrix",
-        initial,
-      },
-      { name: "patch_embed.proj.bias", shape: [dim], role: "bias", initial },
+      ...(prefix > 0 ? [undecayedPlan("cls_token", [1, 1, dim], normal(1e-6))] : []),
+      undecayedPlan("pos_embed", [1, tokenCount, dim], normal(0.02)),
+      weightPlan("patch_embed.proj.weight", "conv", [patch, patch, channels, dim], initial),
+      undecayedPlan("patch_embed.proj.bias", [dim], initial),
     ],
     apply: (pass, images) => {
       const { weight, bias } = pass.affine("patch_embed.proj");

@@ -3,7 +3,8 @@ import {
   type BatchNormParameters,
   type BatchStatistics,
 } from "@lejepa/ops";
-import { constant, type ParameterPlan } from "../initial-value.js";
+import { constant } from "../initial-value.js";
+import { bufferPlan, type ParameterPlan, undecayedPlan } from "../parameter-plan.js";
 import type { ForwardPass } from "./forward-pass.js";
 import type { Layer } from "./layer.js";
 
@@ -24,10 +25,10 @@ export function batchNorm(channels: number): Layer {
 export function batchNormPlans(channels: number, scale = 1): ParameterPlan[] {
   const shape = [channels];
   return [
-    { name: "weight", shape, role: "norm", initial: constant(scale) },
-    { name: "bias", shape, role: "norm", initial: constant(0) },
-    { name: "running_mean", shape, role: "buffer", initial: constant(0) },
-    { name: "running_var", shape, role: "buffer", initial: constant(1) },
+    undecayedPlan("weight", shape, constant(scale)),
+    undecayedPlan("bias", shape, constant(0)),
+    bufferPlan("running_mean", shape, 0),
+    bufferPlan("running_var", shape, 1),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { convBlock, type ConvBlockOptions } from "@lejepa/ops";
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
 import type { InitialValue } from "../initial-value.js";
+import { weightPlan } from "../parameter-plan.js";
 import { batchNormPlans, keepStatistics, normParameters } from "./batch-norm.js";
 import type { ForwardPass } from "./forward-pass.js";
 import { type Layer, plansWithin } from "./layer.js";
@@ -52,7 +53,7 @@ export function convNorm(options: ConvNormOptions): Layer {
   };
   return {
     plans: [
-      { name: `${convolution}.weight`, shape, role: "matrix", initial: initial(shape) },
+      weightPlan(`${convolution}.weight`, "conv", shape, initial(shape)),
       ...plansWithin(norm, batchNormPlans(outputs, scale)),
     ],
     apply: (pass, x) => run(pass, x, { activation }),

@@ -1,7 +1,8 @@
-import { constant, type ParameterPlan } from "../initial-value.js";
+import { constant } from "../initial-value.js";
+import { type ParameterPlan, undecayedPlan } from "../parameter-plan.js";
 
 /** Scale 1 and shift 0 of a layer norm, which the layers of a transformer take into themselves. */
 export const layerNormPlans = (dim: number): ParameterPlan[] => [
-  { name: "weight", shape: [dim], role: "norm", initial: constant(1) },
-  { name: "bias", shape: [dim], role: "norm", initial: constant(0) },
+  undecayedPlan("weight", [dim], constant(1)),
+  undecayedPlan("bias", [dim], constant(0)),
 ];

@@ -5,6 +5,7 @@ import { beforeEach, expect, test } from "vitest";
 import { gradientsOf, numbers, toTensors } from "../../test/trainable.js";
 import { defineModel } from "../define-model.js";
 import { constant, normal, torchDefault } from "../initial-value.js";
+import { undecayedPlan, weightPlan } from "../parameter-plan.js";
 import { batchNorm } from "./batch-norm.js";
 import { convNorm } from "./conv-norm.js";
 import { type Layer, named, operation } from "./layer.js";
@@ -99,8 +100,8 @@ test.each(["relu", "none"] as const)(
 // Layers of families to come, written with what is here: a layer needs no more than its plans and its function.
 const depthwise = (channels: number): Layer => ({
   plans: [
-    { name: "weight", shape: [3, 3, 1, channels], role: "matrix", initial: torchDefault(9) },
-    { name: "bias", shape: [channels], role: "bias", initial: torchDefault(9) },
+    weightPlan("weight", "conv", [3, 3, 1, channels], torchDefault(9)),
+    undecayedPlan("bias", [channels], torchDefault(9)),
   ],
   apply: (pass, x) =>
     conv2d(x as tf.Tensor4D, pass.parameter("weight") as tf.Tensor4D, {
@@ -110,7 +111,7 @@ const depthwise = (channels: number): Layer => ({
     }),
 });
 const layerScale = (dim: number): Layer => ({
-  plans: [{ name: "gamma", shape: [dim], role: "norm", initial: constant(1e-1) }],
+  plans: [undecayedPlan("gamma", [dim], constant(1e-1))],
   apply: (pass, x) => tf.mul(x, pass.parameter("gamma")),
 });
 const biased = { weight: normal(1), bias: constant(0) };

@@ -1,5 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { ParameterPlan } from "../initial-value.js";
+import type { ParameterPlan } from "../parameter-plan.js";
 import type { ForwardPass } from "./forward-pass.js";
 
 /** A layer as a value: its parameters and its application, written once and side by side. Built from options alone, so

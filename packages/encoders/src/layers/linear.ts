@@ -1,5 +1,6 @@
 import { linear as product } from "@lejepa/ops";
-import type { InitialValue, ParameterPlan } from "../initial-value.js";
+import type { InitialValue } from "../initial-value.js";
+import { type ParameterPlan, undecayedPlan, weightPlan } from "../parameter-plan.js";
 import type { Layer } from "./layer.js";
 
 /** Initial values of a linear layer: of its weight, and of its bias where it has one. */
@@ -25,9 +26,7 @@ export function linearPlans(
   { weight, bias }: AffineInitial,
 ): ParameterPlan[] {
   return [
-    { name: "weight", shape: [inputs, outputs], role: "matrix", initial: weight },
-    ...(bias === undefined
-      ? []
-      : [{ name: "bias", shape: [outputs], role: "bias", initial: bias } as const]),
+    weightPlan("weight", "linear", [inputs, outputs], weight),
+    ...(bias === undefined ? [] : [undecayedPlan("bias", [outputs], bias)]),
   ];
 }
