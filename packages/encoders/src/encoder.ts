@@ -41,17 +41,24 @@ export interface Encoded {
 export interface Encoder {
   /** The name it was created by. */
   readonly name: string;
-  /** Height and width of the images it takes, in pixels. */
+  /** Height and width of the images that it is made for, in pixels. */
   readonly imageSize: number;
   /** Channels of the images it takes. */
   readonly channels: number;
   /** D, the width of the embedding. */
   readonly dim: number;
+  /** Whether it takes images of this height and width: those of `imageSize`, and others where its layers can. */
+  accepts(height: number, width: number): boolean;
   /** Every parameter and buffer, in the order of timm's `state_dict`. */
   readonly parameters: readonly ParameterSpec[];
   /** Initial values of all of them, a function of the seed and each name alone. */
   init(seed: number): HostTensors;
-  /** Embeds images [N, H, W, C]. Differentiable in every parameter that is no buffer; runs on any tfjs backend and
-   *  inside a captured step. Throws LejepaError "missing-parameter" and "bad-shape". */
+  /** Embeds images [N, H, W, C] of a size that it accepts. Differentiable in every parameter that is no buffer; runs on
+   *  any tfjs backend and inside a captured step.
+   *
+   *  In "train" batch normalisation takes the statistics of the images of this call. A batch of groups of views, which
+   *  may differ in size, is one call for each group, and the updates of group g feed group g + 1: pass
+   *  `{ ...parameters, ...updates }` on, so that running statistics are updated once a group, in order.
+   *  @throws LejepaError "missing-parameter" and "bad-shape" */
   apply(parameters: Tensors, images: Tensor4D, options: ApplyOptions): Encoded;
 }

