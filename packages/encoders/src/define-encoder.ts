@@ -4,7 +4,7 @@ import type { AcceptedSizes } from "./accepted-sizes.js";
 import { defineModel } from "./define-model.js";
 import type { Encoded, Encoder } from "./encoder.js";
 import { requireImages } from "./image-options.js";
-import type { Layer } from "./layers/layer.js";
+import { contentsOf, type Layer } from "./layers/layer.js";
 
 /** What makes an encoder, besides its network. */
 export interface EncoderTraits extends Pick<Encoder, "name" | "imageSize" | "channels" | "dim"> {
@@ -21,23 +21,24 @@ export function defineEncoder(
   network: Layer<Tensor4D, Embedded>,
 ): Encoder {
   const { name, channels } = traits;
-  const { parameters, init, run } = defineModel(name, network);
+  const { parameters, features, init, run } = defineModel(name, network);
   return {
     ...traits,
     accepts: sizes.accepts,
     parameters,
+    features,
     init,
     apply: (parameters, images, options) => {
       requireTensors(name, { images });
       requireImages(name, images.shape, sizes, channels);
-      const { result, updates } = run(parameters, images, options);
-      return { ...result, updates };
+      const { result, updates, features } = run(parameters, images, options);
+      return { ...result, updates, ...(options.features && { features }) };
     },
   };
 }
 
 /** A network whose result is the embedding, [N, H, W, C] -> [N, D]. */
 export const embedding = (network: Layer): Layer<Tensor4D, Embedded> => ({
-  plans: network.plans,
+  ...contentsOf(network),
   apply: (pass, images) => ({ embedding: network.apply(pass, images) as Tensor2D }),
 });

@@ -10,28 +10,31 @@ import { specsOf } from "./parameter-plan.js";
 export interface Model<X extends Tensor, Y> {
   /** Every parameter and buffer, in order. */
   readonly parameters: readonly ParameterSpec[];
+  /** The intermediate results that `options.features` may ask for. */
+  readonly features: readonly string[];
   /** Initial values of all of them, a function of the seed and each name alone. */
   readonly init: (seed: number) => HostTensors;
-  /** The layer's result for x, and new values of the buffers by name.
-   *  @throws LejepaError "missing-parameter" and "bad-shape" */
+  /** The layer's result for x, with new values of the buffers and the features that were asked for, by name.
+   *  @throws LejepaError "missing-parameter", "bad-shape" and "unknown-feature" */
   readonly run: (
     parameters: Tensors,
     x: X,
     options: ApplyOptions,
-  ) => { readonly result: Y; readonly updates: Tensors };
+  ) => { readonly result: Y; readonly updates: Tensors; readonly features: Tensors };
 }
 
 /** The model that consists of this layer. `name` stands in the messages of its errors. */
 export function defineModel<X extends Tensor, Y>(name: string, layer: Layer<X, Y>): Model<X, Y> {
-  const { plans } = layer;
+  const { plans, features = [] } = layer;
   const shapes = new Map(plans.map(({ name, shape }) => [name, shape]));
   return {
     parameters: specsOf(plans),
+    features,
     init: (seed) => drawInitialValues(plans, seed),
     run: (parameters, x, options) => {
-      const pass = ForwardPass.begin(name, shapes, parameters, options);
+      const pass = ForwardPass.begin({ owner: name, shapes, features }, parameters, options);
       const result = layer.apply(pass, x);
-      return { result, updates: pass.updates };
+      return { result, updates: pass.updates, features: pass.features };
     },
   };
 }

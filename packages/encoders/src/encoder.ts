@@ -21,10 +21,13 @@ export interface ParameterSpec {
   readonly buffer: boolean;
 }
 
-/** "train" normalises by the batch and returns updated running statistics; "eval" uses the running ones. */
+/** How a model is run: "train" normalises by the batch and returns updated running statistics; "eval" uses the running
+ *  ones. */
 export interface ApplyOptions {
   /** Which statistics batch normalisation uses. */
   readonly mode: "train" | "eval";
+  /** Names of intermediate results to hand out as well, of those that the encoder lists. Default: none. */
+  readonly features?: readonly string[];
 }
 
 /** What an encoder makes of images. */
@@ -33,6 +36,9 @@ export interface Encoded {
   readonly embedding: Tensor2D;
   /** All tokens after the last norm, class token first where there is one: [N, L, D]. Transformers only. */
   readonly tokens?: Tensor3D;
+  /** The intermediate results that were asked for, by name: maps [N, H', W', C'], or tokens [N, L, D] with the class token
+   *  first. */
+  readonly features?: Tensors;
   /** New values of the buffers, by name; empty in "eval". No gradient flows through them. */
   readonly updates: Tensors;
 }
@@ -51,6 +57,8 @@ export interface Encoder {
   accepts(height: number, width: number): boolean;
   /** Every parameter and buffer, in the order of timm's `state_dict`. */
   readonly parameters: readonly ParameterSpec[];
+  /** The intermediate results that `apply` can hand out, first to last: "layer1", "blocks.0". */
+  readonly features: readonly string[];
   /** Initial values of all of them, a function of the seed and each name alone. */
   init(seed: number): HostTensors;
   /** Embeds images [N, H, W, C] of a size that it accepts. Differentiable in every parameter that is no buffer; runs on
@@ -59,6 +67,6 @@ export interface Encoder {
    *  In "train" batch normalisation takes the statistics of the images of this call. A batch of groups of views, which
    *  may differ in size, is one call for each group, and the updates of group g feed group g + 1: pass
    *  `{ ...parameters, ...updates }` on, so that running statistics are updated once a group, in order.
-   *  @throws LejepaError "missing-parameter" and "bad-shape" */
+   *  @throws LejepaError "missing-parameter", "bad-shape" and "unknown-feature" */
   apply(parameters: Tensors, images: Tensor4D, options: ApplyOptions): Encoded;
 }

@@ -115,14 +115,16 @@ const methods: ArgumentRow[] = [
   {
     name: "encoder.apply",
     call: (...args: Parameters<typeof encoder.apply>) => encoder.apply(...args),
-    args: [tensorsOf(encoder), images, { mode: "eval" }],
+    args: [tensorsOf(encoder), images, { mode: "eval", features: ["stem"] }],
     options: 2,
+    allowed: { features: ["nothing", "an array"] },
   },
   {
     name: "transformer.apply",
     call: (...args: Parameters<typeof transformer.apply>) => transformer.apply(...args),
-    args: [tensorsOf(transformer), images, { mode: "eval" }],
+    args: [tensorsOf(transformer), images, { mode: "eval", features: ["blocks.0"] }],
     options: 2,
+    allowed: { features: ["nothing", "an array"] },
   },
   {
     name: "projector.apply",

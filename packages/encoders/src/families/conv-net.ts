@@ -13,6 +13,7 @@ import {
 import { torchDefault } from "../initial-value.js";
 import { batchNorm } from "../layers/batch-norm.js";
 import { convNorm } from "../layers/conv-norm.js";
+import { feature } from "../layers/feature.js";
 import { type Layer, named, operation } from "../layers/layer.js";
 import { linear } from "../layers/linear.js";
 import { meanPool } from "../layers/pooling.js";
@@ -39,6 +40,7 @@ export interface ConvNetOptions extends ImageOptions {
  *  padding 1, no bias, batch norm and ReLU after each convolution; then the head. Each convolution halves the image:
  *  28 pixels become 14, 7, 4.
  *  With head "mean" it accepts images of every size from 2 pixels on, with "flatten" those of `imageSize`.
+ *  Features: "stem", "stages.0", "stages.1", ...
  *  Initial values: PyTorch's defaults, uniform within 1 / sqrt(fan in) for convolutions and linear layers.
  *  Throws LejepaError "bad-encoder-option". */
 export function convNet(options: ConvNetOptions): Encoder {
@@ -69,13 +71,16 @@ export function convNet(options: ConvNetOptions): Encoder {
   const dim = head === "mean" ? last : flattened;
   requireWholeNumbers(name, { dim });
 
-  const stem = halving(["stem.conv", "stem.bn"], 4, channels, first);
+  const stem = feature("stem", halving(["stem.conv", "stem.bn"], 4, channels, first));
   const stages = later.map((width, stage) =>
-    named(
+    feature(
       `stages.${stage}`,
-      sequence(
-        halving(["conv", "bn"], 3, widths[stage] as number, width),
-        ...(stage < later.length - 1 ? [residual(sameSize(width), { activation: "relu" })] : []),
+      named(
+        `stages.${stage}`,
+        sequence(
+          halving(["conv", "bn"], 3, widths[stage] as number, width),
+          ...(stage < later.length - 1 ? [residual(sameSize(width), { activation: "relu" })] : []),
+        ),
       ),
     ),
   );

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Embedded } from "../define-encoder.js";
-import type { Layer } from "../layers/layer.js";
+import { contentsOf, type Layer } from "../layers/layer.js";
 
 /** Numbers in the hidden layer of one part of a batch: 8 MB of float32. */
 const partSize = 2 ** 21;
@@ -16,9 +16,11 @@ export function inParts(
   hiddenSize: (height: number, width: number) => number,
 ): Layer<tf.Tensor4D, Required<Embedded>> {
   return {
-    plans: network.plans,
+    ...contentsOf(network),
     apply: (pass, images) => {
       const [, height, width] = images.shape;
+      // Features are those of the whole batch.
+      if (pass.handsOutFeatures) return network.apply(pass, images);
       const parts = partsOf(images, hiddenSize(height, width)).map((part) =>
         network.apply(pass, part),
       );

@@ -11,6 +11,7 @@ import {
 } from "../image-options.js";
 import { kaimingFanOut } from "../initial-value.js";
 import { convNorm, type ConvNormOptions } from "../layers/conv-norm.js";
+import { feature } from "../layers/feature.js";
 import { type Layer, named } from "../layers/layer.js";
 import { maxPool, meanPool } from "../layers/pooling.js";
 import { residual } from "../layers/residual.js";
@@ -31,6 +32,7 @@ export interface ResnetOptions extends ImageOptions {
  *    block: x <- ReLU(path(x) + shortcut(x)), the shortcut a 1x1 convolution and batch norm where the shape changes.
  *  Every later stage halves the image, in the first 3x3 convolution of its first block. No convolution has a bias.
  *  D is 512 for basic blocks and 2048 for bottlenecks, at four stages. It accepts images of every size.
+ *  Features: "act1", ahead of the maximum, "layer1", "layer2", ...
  *  Initial values: convolutions N(0, 2 / (out height width)); norms 1 and 0, but the last norm of each block starts
  *  at 0, so that a block starts as its shortcut (timm's zero_init_last, its default).
  *  Throws LejepaError "bad-encoder-option". */
@@ -51,10 +53,11 @@ export function resnet(options: ResnetOptions): Encoder {
       const stride = i === 0 && stage > 0 ? 2 : 1;
       return named(`${i}`, residualBlock(block, before, width, width * expansion, stride));
     });
-    return named(`layer${stage + 1}`, sequence(...blocks));
+    const name = `layer${stage + 1}`;
+    return feature(name, named(name, sequence(...blocks)));
   });
   const network = sequence(
-    conv(["conv1", "bn1"], 7, channels, 64, { stride: 2 }),
+    feature("act1", conv(["conv1", "bn1"], 7, channels, 64, { stride: 2 })),
     maxPool({ window: 3, stride: 2, padding: 1 }),
     ...stages,
     meanPool(),

@@ -16,6 +16,7 @@ import type { Encoder } from "../encoder.js";
 import { type ImageOptions, requireEncoderOptions, requireWholeNumbers } from "../image-options.js";
 import { constant, normal, torchDefault } from "../initial-value.js";
 import { layerNormPlans } from "../layers/layer-norm.js";
+import { feature } from "../layers/feature.js";
 import { type Layer, named } from "../layers/layer.js";
 import { perceptron } from "../layers/perceptron.js";
 import { resampledPositions } from "../layers/resampled-positions.js";
@@ -56,6 +57,7 @@ export interface VitOptions extends ImageOptions {
  *  and a last norm. With L = floor(S / patch)^2 patches of images of side S the position table is [1, L (+1), D].
  *  Images of other multiples of the patch, square or not, are accepted too: the table is resampled to their grid, see
  *  `resampledPositions`, within the step, so that its gradient arrives.
+ *  Features: "blocks.0", "blocks.1", ..., tokens ahead of the last norm.
  *  Initial values: linear layers and positions N(0, 0.02^2), class token N(0, 1e-12), biases 0, norms 1 and 0; the
  *  patch embedding keeps PyTorch's default for convolutions, weight and bias uniform within 1 / sqrt(fan in).
  *  Source: timm's vision_transformer.py as described by its golden values; checked in test/timm.test.ts.
@@ -110,7 +112,11 @@ export function vit(options: VitOptions): Encoder {
     sequence(
       patchTokens({ patch, channels, dim, prefix, side }),
       ...Array.from({ length: depth }, (_, i) =>
-        named(`blocks.${i}`, block({ dim, heads, hidden, activation })),
+        feature(
+          `blocks.${i}`,
+          named(`blocks.${i}`, block({ dim, heads, hidden, activation })),
+          (x) => tf.transpose(x, [1, 0, 2]),
+        ),
       ),
     ),
     named("norm", normAndPool(dim, prefix, pool)),

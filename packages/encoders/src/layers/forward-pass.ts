@@ -1,10 +1,14 @@
 import {
   LejepaError,
+  nearestName,
   oneOf,
+  optional,
   requireArgument,
   requireOptions,
   requireShape,
   requireTensors,
+  said,
+  someArray,
   someObject,
   type Tensors,
 } from "@lejepa/ops";
@@ -12,14 +16,23 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ApplyOptions } from "../encoder.js";
 
 /** What a run of a model has in common for all its layers. */
-interface Run {
-  /** Name of the model, for messages. */
-  readonly owner: string;
-  /** Shape of every parameter, by its name. */
-  readonly shapes: ReadonlyMap<string, readonly number[]>;
+interface Run extends Pick<ModelContents, "owner" | "shapes"> {
   readonly parameters: Tensors;
   readonly mode: "train" | "eval";
   readonly updates: Record<string, Tensor>;
+  /** Names of the features that were asked for. */
+  readonly asked: readonly string[];
+  readonly features: Record<string, Tensor>;
+}
+
+/** What a model has, by its full names. */
+export interface ModelContents {
+  /** Its name, for messages. */
+  readonly owner: string;
+  /** Shape of every parameter. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Its features. */
+  readonly features: readonly string[];
 }
 
 /** One run of a model as one of its layers sees it: its parameters by its own names, and where its new running statistics
@@ -34,17 +47,26 @@ export class ForwardPass {
   }
 
   /** The pass as the outermost layer sees it.
-   *  @param shapes of every parameter, by its name
-   *  @throws LejepaError "bad-argument" and "bad-option" for what a caller without a compiler may pass */
-  static begin(
-    owner: string,
-    shapes: ReadonlyMap<string, readonly number[]>,
-    parameters: Tensors,
-    options: ApplyOptions,
-  ): ForwardPass {
+   *  @throws LejepaError "unknown-feature"; "bad-argument" and "bad-option" for what a caller without a compiler may pass */
+  static begin(model: ModelContents, parameters: Tensors, options: ApplyOptions): ForwardPass {
+    const { owner, shapes } = model;
     requireArgument(owner, "parameters", parameters, someObject);
-    requireOptions(owner, options, { mode: oneOf(["train", "eval"]) });
-    return new ForwardPass({ owner, shapes, parameters, mode: options.mode, updates: {} }, "");
+    requireOptions(owner, options, {
+      mode: oneOf(["train", "eval"]),
+      features: optional(someArray),
+    });
+    const { mode, features: asked = [] } = options;
+    for (const name of asked) {
+      if (model.features.includes(name)) continue;
+      throw new LejepaError(
+        "unknown-feature",
+        `${owner}: there is no feature ${said(name)}; ${nearestName(String(name), model.features)}.`,
+      );
+    }
+    return new ForwardPass(
+      { owner, shapes, parameters, mode, asked, updates: {}, features: {} },
+      "",
+    );
   }
 
   /** The pass as a layer within this one sees it. */
@@ -60,6 +82,22 @@ export class ForwardPass {
   /** New values of the buffers met so far, by their names in the model. */
   get updates(): Tensors {
     return this.#run.updates;
+  }
+
+  /** Whether features were asked for. */
+  get handsOutFeatures(): boolean {
+    return this.#run.asked.length > 0;
+  }
+
+  /** The features that were asked for and met so far, by their names in the model. */
+  get features(): Tensors {
+    return this.#run.features;
+  }
+
+  /** Hands out a feature of the layer, where it was asked for. */
+  offer(name: string, value: () => Tensor): void {
+    const full = this.#scope + name;
+    if (this.#run.asked.includes(full)) this.#run.features[full] = value();
   }
 
   /** A parameter of the layer. Throws LejepaError "missing-parameter" and "bad-shape". */

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Layer } from "./layer.js";
+import { contentsOf, type Layer } from "./layer.js";
 
 /** What a residual connection adds, and what comes behind the sum. */
 export interface ResidualOptions {
@@ -13,7 +13,7 @@ export interface ResidualOptions {
 export function residual(branch: Layer, options: ResidualOptions = {}): Layer {
   const { shortcut, activation = "none" } = options;
   return {
-    plans: [...branch.plans, ...(shortcut?.plans ?? [])],
+    ...contentsOf(branch, ...(shortcut === undefined ? [] : [shortcut])),
     apply: (pass, x) => {
       const around = shortcut === undefined ? x : shortcut.apply(pass, x);
       if (branch.applyAndAdd !== undefined) return branch.applyAndAdd(pass, x, around, activation);

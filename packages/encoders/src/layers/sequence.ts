@@ -1,5 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { type Child, type Layer, named } from "./layer.js";
+import { type Child, contentsOf, type Layer, named } from "./layer.js";
 
 /** One layer after the other: y = last(.. second(first(x))); y = x without any. Its parameters are those of each in turn. */
 export function sequence(...children: readonly Child[]): Layer {
@@ -16,7 +16,7 @@ export function followedBy<X extends Tensor, Y>(
 ): Layer<X, Y> {
   const { applyAndAdd } = second;
   return {
-    plans: [...first.plans, ...second.plans],
+    ...contentsOf(first, second),
     apply: (pass, x) => second.apply(pass, first.apply(pass, x)),
     ...(applyAndAdd && {
       applyAndAdd: (pass, x, ...rest) => applyAndAdd(pass, first.apply(pass, x), ...rest),
