@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { createEncoder, encoderNames } from "./create-encoder.js";
+import { createEncoder, encoderNames, listEncoders } from "./create-encoder.js";
 
 const count = (name: string, options = {}) =>
   createEncoder(name, options)
-    .parameters.filter(({ role }) => role !== "buffer")
+    .parameters.filter(({ buffer }) => !buffer)
     .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 // timm 1.0.31 with num_classes=0, from its meta models; conv_mnist by hand.
@@ -66,5 +66,49 @@ test("sizes that make no encoder are refused", () => {
   }
   expect(() => createEncoder("vit_tiny_patch16_224", { imageSize: 15 })).toThrow(
     "imageSize / patch",
+  );
+});
+
+test("encoders are listed by pattern, with the images that they take", () => {
+  const names = (pattern?: string) => listEncoders(pattern).map(({ name }) => name);
+  expect(names()).toEqual(encoderNames());
+  expect(names("resnet*")).toEqual(["resnet18", "resnet34", "resnet50"]);
+  expect(names("*patch8*")).toEqual([
+    "vit_tiny_patch8_224",
+    "vit_small_patch8_224",
+    "vit_base_patch8_224",
+  ]);
+  expect(names("resnet18")).toEqual(["resnet18"]);
+  // A star is the only sign that stands for others.
+  for (const none of ["resnet", "resnet..", "resnet1?", "*(", "["]) expect(names(none)).toEqual([]);
+  expect(listEncoders("vit_small_patch16*")).toEqual([
+    {
+      name: "vit_small_patch16_224",
+      family: "vit",
+      options: { dim: 384, depth: 12, heads: 6, patch: 16 },
+      input: {
+        size: 224,
+        mean: [0.5, 0.5, 0.5],
+        std: [0.5, 0.5, 0.5],
+        interpolation: "bicubic",
+        crop: 0.9,
+      },
+    },
+  ]);
+});
+
+test.each(listEncoders())("$name has statistics for each channel that it takes", (row) => {
+  const { name, input } = row;
+  const { imageSize, channels } = createEncoder(name);
+  expect([imageSize, channels]).toEqual([input.size, input.mean.length]);
+  expect(input.std).toHaveLength(channels);
+  expect([...input.mean, ...input.std, input.crop].every((v) => v > 0 && v <= 1)).toBe(true);
+});
+
+test("only a name that ends in its own image size may end in another", () => {
+  for (const name of ["resnet18_96", "conv_mnist_28", "vit_tiny_patch16_", "vit_tiny_patch12_224"])
+    expect(() => createEncoder(name)).toThrow(expect.objectContaining({ code: "unknown-encoder" }));
+  expect(createEncoder("vit_tiny_patch16_32", { imageSize: undefined as never }).imageSize).toBe(
+    32,
   );
 });

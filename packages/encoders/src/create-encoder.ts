@@ -1,63 +1,50 @@
-import { LejepaError, requireArgument, someText } from "@lejepa/ops";
+import { LejepaError, optional, requireArgument, someText } from "@lejepa/ops";
 import { distance } from "fastest-levenshtein";
-import { convNet } from "./conv-net.js";
+import { catalogue, type CatalogueRow, findRow } from "./catalogue.js";
 import type { Encoder } from "./encoder.js";
+import { convNet } from "./families/conv-net.js";
+import { resnet } from "./families/resnet.js";
+import { vit } from "./families/vit.js";
 import { type ImageOptions, requireEncoderOptions } from "./image-options.js";
-import { resnet, type ResnetOptions } from "./resnet.js";
-import { vit, type VitOptions } from "./vit.js";
-
-/** Vision transformers by timm's names, `vit_SIZE_patchP_IMAGE`. */
-const vitSizes: Readonly<Record<string, Pick<VitOptions, "dim" | "depth" | "heads">>> = {
-  tiny: { dim: 192, depth: 12, heads: 3 },
-  small: { dim: 384, depth: 12, heads: 6 },
-  base: { dim: 768, depth: 12, heads: 12 },
-};
-const vitPatches = [8, 14, 16];
-const vitName = /^vit_(tiny|small|base)_patch(8|14|16)_(\d+)$/;
-
-const resnets: ReadonlyMap<string, Pick<ResnetOptions, "block" | "depths">> = new Map([
-  ["resnet18", { block: "basic", depths: [2, 2, 2, 2] }],
-  ["resnet34", { block: "basic", depths: [3, 4, 6, 3] }],
-  ["resnet50", { block: "bottleneck", depths: [3, 4, 6, 3] }],
-] as const);
 
 /** The names that `createEncoder` knows. A vision transformer's name ends in its image size, of which 224 stands for
  *  any: "vit_tiny_patch16_96" is a name too. */
 export function encoderNames(): readonly string[] {
-  return [
-    "conv_mnist",
-    ...resnets.keys(),
-    ...Object.keys(vitSizes).flatMap((size) =>
-      vitPatches.map((patch) => `vit_${size}_patch${patch}_224`),
-    ),
-  ];
+  return catalogue.map(({ name }) => name);
 }
 
-/** Makes an encoder by name, for images of `imageSize` x `imageSize` x `channels`. Defaults: 28 x 28 x 1 for
- *  "conv_mnist", the size in the name for transformers, 224 for ResNets, and 3 channels.
- *  Throws LejepaError "unknown-encoder", which suggests the nearest name, and "bad-encoder-option". */
+/** The encoders whose names match, with the family that builds each, its options, and the images that it takes.
+ *  @param pattern a name in which each `*` stands for any text: "vit_*_224"; left out, all of them
+ *  @throws LejepaError "bad-argument" for a pattern that is no text */
+export function listEncoders(pattern?: string): readonly CatalogueRow[] {
+  requireArgument("listEncoders", "pattern", pattern, optional(someText));
+  if (pattern === undefined) return catalogue;
+  const literal = (text: string) => text.replace(/[^\w]/g, "\\$&");
+  const matching = new RegExp(`^${pattern.split("*").map(literal).join(".*")}$`);
+  return catalogue.filter(({ name }) => matching.test(name));
+}
+
+/** Makes an encoder by name, for images of `imageSize` x `imageSize` x `channels`. Defaults: those of its row in
+ *  `listEncoders`, or the size in the name.
+ *  @throws LejepaError "unknown-encoder", which suggests the nearest name, and "bad-encoder-option" */
 export function createEncoder(name: string, options: ImageOptions = {}): Encoder {
   requireArgument("createEncoder", "name", name, someText, "unknown-encoder");
   requireEncoderOptions("createEncoder", options, {});
-  if (name === "conv_mnist") {
-    return convNet({ name, widths: [16, 32, 64], head: "flatten", dim: 128, ...options });
+  const row = findRow(name);
+  if (row === undefined) throw unknownEncoder(name);
+  const { imageSize = row.input.size, channels = row.input.mean.length } = options;
+  return build(row, { name, imageSize, channels });
+}
+
+function build(row: CatalogueRow, images: Required<ImageOptions> & { name: string }): Encoder {
+  switch (row.family) {
+    case "convNet":
+      return convNet({ ...row.options, ...images });
+    case "resnet":
+      return resnet({ ...row.options, ...images });
+    case "vit":
+      return vit({ ...row.options, ...images });
   }
-  const layout = resnets.get(name);
-  if (layout !== undefined) {
-    return resnet({ name, ...layout, ...options });
-  }
-  const match = vitName.exec(name);
-  if (match !== null) {
-    const [, size, patch, imageSize] = match as unknown as [string, string, string, string];
-    return vit({
-      name,
-      ...(vitSizes[size] as (typeof vitSizes)[string]),
-      patch: Number(patch),
-      imageSize: Number(imageSize),
-      ...options,
-    });
-  }
-  throw unknownEncoder(name);
 }
 
 function unknownEncoder(name: string): LejepaError<"unknown-encoder"> {

@@ -1,26 +1,33 @@
 import type { HostTensors, Tensors } from "@lejepa/ops";
 import type { Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs-core";
 
-/** What a parameter is to an optimiser and to a file format.
- *  - "matrix": weights of a linear layer [in, out] or a convolution [height, width, in / groups, out]; decayed.
- *  - "bias", "norm" (scale and shift of a normalisation), "position" (position table, class token): not decayed.
- *  - "buffer": running statistics; receive no gradient, but updates. */
-export type ParameterRole = "matrix" | "bias" | "norm" | "position" | "buffer";
+/** How the axes of a parameter lie, in memory and in PyTorch's files; `toTorch` and `fromTorch` turn one into the other.
+ *  - "linear": weight of a linear layer, [in, out] and torch [out, in];
+ *  - "conv": kernel of a convolution, [height, width, in / groups, out] and torch [out, in / groups, height, width];
+ *  - "as-is": the same in both, whatever it is. */
+export type ParameterLayout = "linear" | "conv" | "as-is";
 
 /** One named tensor of an encoder or projector. */
 export interface ParameterSpec {
   /** timm's `state_dict` name, for example "blocks.0.attn.qkv.weight". */
   readonly name: string;
-  /** Shape in memory: HWIO for convolutions, [in, out] for linear layers. */
+  /** Shape in memory: see `layout`. */
   readonly shape: readonly number[];
-  /** What it is. */
-  readonly role: ParameterRole;
+  /** How its axes lie. */
+  readonly layout: ParameterLayout;
+  /** Whether weight decay applies: to the weights of products, not to biases, norms and tables of positions. */
+  readonly decay: boolean;
+  /** Whether it is a buffer, such as running statistics: it receives no gradient and no decay, but updates. */
+  readonly buffer: boolean;
 }
 
-/** "train" normalises by the batch and returns updated running statistics; "eval" uses the running ones. */
+/** How a model is run: "train" normalises by the batch and returns updated running statistics; "eval" uses the running
+ *  ones. */
 export interface ApplyOptions {
   /** Which statistics batch normalisation uses. */
   readonly mode: "train" | "eval";
+  /** Names of intermediate results to hand out as well, of those that the encoder lists. Default: none. */
+  readonly features?: readonly string[];
 }
 
 /** What an encoder makes of images. */
@@ -29,6 +36,9 @@ export interface Encoded {
   readonly embedding: Tensor2D;
   /** All tokens after the last norm, class token first where there is one: [N, L, D]. Transformers only. */
   readonly tokens?: Tensor3D;
+  /** The intermediate results that were asked for, by name: maps [N, H', W', C'], or tokens [N, L, D] with the class token
+   *  first. */
+  readonly features?: Tensors;
   /** New values of the buffers, by name; empty in "eval". No gradient flows through them. */
   readonly updates: Tensors;
 }
@@ -37,17 +47,26 @@ export interface Encoded {
 export interface Encoder {
   /** The name it was created by. */
   readonly name: string;
-  /** Height and width of the images it takes, in pixels. */
+  /** Height and width of the images that it is made for, in pixels. */
   readonly imageSize: number;
   /** Channels of the images it takes. */
   readonly channels: number;
   /** D, the width of the embedding. */
   readonly dim: number;
+  /** Whether it takes images of this height and width: those of `imageSize`, and others where its layers can. */
+  accepts(height: number, width: number): boolean;
   /** Every parameter and buffer, in the order of timm's `state_dict`. */
   readonly parameters: readonly ParameterSpec[];
+  /** The intermediate results that `apply` can hand out, first to last: "layer1", "blocks.0". */
+  readonly features: readonly string[];
   /** Initial values of all of them, a function of the seed and each name alone. */
   init(seed: number): HostTensors;
-  /** Embeds images [N, H, W, C]. Differentiable in every parameter that is no buffer; runs on any tfjs backend and
-   *  inside a captured step. Throws LejepaError "missing-parameter" and "bad-shape". */
+  /** Embeds images [N, H, W, C] of a size that it accepts. Differentiable in every parameter that is no buffer; runs on
+   *  any tfjs backend and inside a captured step.
+   *
+   *  In "train" batch normalisation takes the statistics of the images of this call. A batch of groups of views, which
+   *  may differ in size, is one call for each group, and the updates of group g feed group g + 1: pass
+   *  `{ ...parameters, ...updates }` on, so that running statistics are updated once a group, in order.
+   *  @throws LejepaError "missing-parameter", "bad-shape" and "unknown-feature" */
   apply(parameters: Tensors, images: Tensor4D, options: ApplyOptions): Encoded;
 }

@@ -1,3 +1,4 @@
+import type { AcceptedSizes } from "./accepted-sizes.js";
 import {
   anything,
   badShape,
@@ -8,7 +9,7 @@ import {
   requireOptions,
   said,
 } from "@lejepa/ops";
-import type { Tensor4D } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 
 /** Which images an encoder takes. */
 export interface ImageOptions {
@@ -56,18 +57,19 @@ export function requireSizes(owner: string, option: string, sizes: readonly numb
   );
 }
 
-/** Throws LejepaError "bad-shape" unless images are [N, size, size, channels]. */
+/** Throws LejepaError "bad-shape" unless images are [N, H, W, channels], of sizes that are accepted. */
 export function requireImages(
   owner: string,
   shape: readonly number[],
-  size: number,
+  sizes: AcceptedSizes,
   channels: number,
 ): void {
-  if (shape.length !== 4 || shape[1] !== size || shape[2] !== size || shape[3] !== channels) {
+  const [, height, width] = shape as [number, number, number];
+  if (shape.length !== 4 || shape[3] !== channels || !sizes.accepts(height, width)) {
     throw badShape({
       op: owner,
       argument: "images",
-      expected: `[N, ${size}, ${size}, ${channels}]`,
+      expected: sizes.shape(channels),
       got: shape,
       fix: "Create the encoder with the imageSize and channels of the images.",
     });
@@ -75,7 +77,7 @@ export function requireImages(
 }
 
 /** Throws LejepaError "bad-argument" unless images are float32, which alone tfjs convolves. */
-export function requireFloats(owner: string, images: Tensor4D): void {
+export function requireFloats(owner: string, images: Tensor): void {
   requireArgument(
     owner,
     "the type of images",

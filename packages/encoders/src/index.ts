@@ -1,8 +1,9 @@
-export { convNet, type ConvNetOptions } from "./conv-net.js";
-export { createEncoder, encoderNames } from "./create-encoder.js";
-export type { ApplyOptions, Encoded, Encoder, ParameterRole, ParameterSpec } from "./encoder.js";
+export { convNet, type ConvNetOptions } from "./families/conv-net.js";
+export type { CatalogueRow, InputStatistics } from "./catalogue.js";
+export { createEncoder, encoderNames, listEncoders } from "./create-encoder.js";
+export type { ApplyOptions, Encoded, Encoder, ParameterLayout, ParameterSpec } from "./encoder.js";
 export type { ImageOptions } from "./image-options.js";
 export { type Projected, projector, type Projector, type ProjectorOptions } from "./projector.js";
-export { resnet, type ResnetOptions } from "./resnet.js";
+export { resnet, type ResnetOptions } from "./families/resnet.js";
 export { fromTorch, type Parameterised, toTorch } from "./torch-layout.js";
-export { vit, type VitOptions } from "./vit.js";
+export { vit, type VitOptions } from "./families/vit.js";

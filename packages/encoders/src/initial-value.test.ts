@@ -5,13 +5,12 @@ import {
   type InitialValue,
   kaimingFanOut,
   normal,
-  type ParameterPlan,
   torchDefault,
 } from "./initial-value.js";
+import { undecayedPlan } from "./parameter-plan.js";
 
 function draw(initial: InitialValue, shape = [200, 100], name = "w", seed = 1): Float32Array {
-  const plan: ParameterPlan = { name, shape, role: "matrix", initial };
-  return drawInitialValues([plan], seed)[name]?.data as Float32Array;
+  return drawInitialValues([undecayedPlan(name, shape, initial)], seed)[name]?.data as Float32Array;
 }
 
 const mean = (x: Float32Array) => x.reduce((a, b) => a + b, 0) / x.length;

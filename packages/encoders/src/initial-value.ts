@@ -1,7 +1,7 @@
 import { type Expected, type HostTensors, requireArgument } from "@lejepa/ops";
 import { randomNormal } from "d3-random";
 import seedrandom from "seedrandom";
-import type { ParameterSpec } from "./encoder.js";
+import type { ParameterPlan } from "./parameter-plan.js";
 
 /** The distribution a parameter starts from. */
 export type InitialValue =
@@ -10,11 +10,6 @@ export type InitialValue =
   | { readonly kind: "normal"; readonly std: number }
   /** Uniform in [-limit, limit). */
   | { readonly kind: "uniform"; readonly limit: number };
-
-/** A parameter and how it starts. */
-export interface ParameterPlan extends ParameterSpec {
-  readonly initial: InitialValue;
-}
 
 /** Every element equal to `value`. */
 export const constant = (value: number): InitialValue => ({ kind: "constant", value });
@@ -69,9 +64,4 @@ function fill(data: Float32Array, initial: InitialValue, key: string): void {
   for (let i = 0; i < data.length; i++) {
     data[i] = draw();
   }
-}
-
-/** The plans without their initial values, as callers see them. */
-export function specsOf(plans: readonly ParameterPlan[]): readonly ParameterSpec[] {
-  return plans.map(({ name, shape, role }) => ({ name, shape, role }));
 }

@@ -6,13 +6,20 @@ import { projector } from "./projector.js";
 
 test("parameters are numbered as in a torch.nn.Sequential", () => {
   const { parameters } = projector({ inputDim: 128 });
-  expect(parameters.map(({ name, shape, role }) => [name, shape, role])).toEqual([
-    ["projector.0.weight", [128, 256], "matrix"],
-    ["projector.1.weight", [256], "norm"],
-    ["projector.1.bias", [256], "norm"],
-    ["projector.1.running_mean", [256], "buffer"],
-    ["projector.1.running_var", [256], "buffer"],
-    ["projector.3.weight", [256, 16], "matrix"],
+  expect(
+    parameters.map(({ name, shape, layout, decay, buffer }) => [
+      name,
+      shape,
+      layout,
+      decay ? "decay" : buffer ? "buffer" : "no decay",
+    ]),
+  ).toEqual([
+    ["projector.0.weight", [128, 256], "linear", "decay"],
+    ["projector.1.weight", [256], "as-is", "no decay"],
+    ["projector.1.bias", [256], "as-is", "no decay"],
+    ["projector.1.running_mean", [256], "as-is", "buffer"],
+    ["projector.1.running_var", [256], "as-is", "buffer"],
+    ["projector.3.weight", [256, 16], "linear", "decay"],
   ]);
 });
 

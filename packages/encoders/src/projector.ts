@@ -8,10 +8,14 @@ import {
   wholeNumber,
 } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
+import { defineModel } from "./define-model.js";
 import type { ApplyOptions, ParameterSpec } from "./encoder.js";
 import { requireSizes, sizeList } from "./image-options.js";
-import { drawInitialValues, type ParameterPlan, specsOf, torchDefault } from "./initial-value.js";
-import { batchNormPlan, ForwardPass, shapesOf, linearPlan } from "./layers.js";
+import { torchDefault } from "./initial-value.js";
+import { batchNorm } from "./layers/batch-norm.js";
+import { type Child, named, operation } from "./layers/layer.js";
+import { linear } from "./layers/linear.js";
+import { sequence } from "./layers/sequence.js";
 
 /** The head between embedding and loss, dropped after training: pure functions of its parameters. */
 export interface Projector {
@@ -59,35 +63,30 @@ export function projector(options: ProjectorOptions): Projector {
   requireOptions("projector", options, expected, "bad-encoder-option");
   const { inputDim, hidden = [256], outputDim = 16 } = options;
   requireSizes("projector", "hidden", hidden);
-  const widths = [inputDim, ...hidden];
-  const layer = (index: number) => `projector.${index}`;
-  const plans: ParameterPlan[] = [
-    ...hidden.flatMap((width, i) => [
-      ...linearPlan(layer(3 * i), widths[i] as number, width, {
-        weight: torchDefault(widths[i] as number),
-      }),
-      ...batchNormPlan(layer(3 * i + 1), width),
+  const widths = [inputDim, ...hidden, outputDim];
+  const product = (i: number): Child => {
+    const [inputs, outputs] = [widths[i] as number, widths[i + 1] as number];
+    return [`${3 * i}`, linear(inputs, outputs, { weight: torchDefault(inputs) })];
+  };
+  const network = sequence(
+    ...hidden.flatMap((width, i): Child[] => [
+      product(i),
+      [`${3 * i + 1}`, batchNorm(width)],
+      operation(tf.relu),
     ]),
-    ...linearPlan(layer(3 * hidden.length), widths[hidden.length] as number, outputDim, {
-      weight: torchDefault(widths[hidden.length] as number),
-    }),
-  ];
-  const shapes = shapesOf(plans);
+    product(hidden.length),
+  );
+  const { parameters, init, run } = defineModel("projector", named("projector", network));
   return {
     inputDim,
     outputDim,
-    parameters: specsOf(plans),
-    init: (seed) => drawInitialValues(plans, seed),
+    parameters,
+    init,
     apply: (parameters, embeddings, options) => {
       requireTensors("projector", { embeddings });
       requireShape("projector", "embeddings", embeddings.shape, [-1, inputDim]);
-      const pass = new ForwardPass("projector", shapes, parameters, options);
-      let h: tf.Tensor = embeddings;
-      hidden.forEach((_, i) => {
-        h = tf.relu(pass.batchNorm(layer(3 * i + 1), pass.linear(layer(3 * i), h, "no-bias")));
-      });
-      const projection = pass.linear(layer(3 * hidden.length), h, "no-bias");
-      return { projection: projection as tf.Tensor2D, updates: pass.updates };
+      const { result, updates } = run(parameters, embeddings, options);
+      return { projection: result as tf.Tensor2D, updates };
     },
   };
 }

@@ -3,10 +3,12 @@ import type { ParameterSpec } from "./encoder.js";
 import { fromTorch, toTorch } from "./torch-layout.js";
 
 const parameters: ParameterSpec[] = [
-  { name: "conv.weight", shape: [1, 2, 2, 3], role: "matrix" }, // height 1, width 2, in 2, out 3
-  { name: "fc.weight", shape: [2, 3], role: "matrix" },
-  { name: "pos_embed", shape: [1, 2, 2], role: "position" },
-  { name: "bn.running_var", shape: [2], role: "buffer" },
+  { name: "conv.weight", shape: [1, 2, 2, 3], layout: "conv", decay: true, buffer: false }, // height 1, width 2, in 2, out 3
+  { name: "fc.weight", shape: [2, 3], layout: "linear", decay: true, buffer: false },
+  { name: "pos_embed", shape: [1, 2, 2], layout: "as-is", decay: false, buffer: false },
+  // Decayed, and still no weight of a product.
+  { name: "bias_table", shape: [2, 3], layout: "as-is", decay: true, buffer: false },
+  { name: "bn.running_var", shape: [2], layout: "as-is", decay: false, buffer: true },
 ];
 const count = (n: number) => Float32Array.from({ length: n }, (_, i) => i);
 const ours = Object.fromEntries(
@@ -25,11 +27,13 @@ test("convolutions become OIHW and linear layers [out, in]; the rest stays", () 
   });
   expect(torch["fc.weight"]).toEqual({ shape: [3, 2], data: Float32Array.of(0, 3, 1, 4, 2, 5) });
   expect(torch["pos_embed"]).toEqual(ours["pos_embed"]);
+  expect(torch["bias_table"]).toEqual(ours["bias_table"]);
   expect(torch["bn.num_batches_tracked"]).toEqual({ shape: [], data: Float32Array.of(0) });
   expect(Object.keys(torch)).toEqual([
     "conv.weight",
     "fc.weight",
     "pos_embed",
+    "bias_table",
     "bn.running_var",
     "bn.num_batches_tracked",
   ]);

@@ -1,7 +1,8 @@
 /** The one place where parameter layouts change: PyTorch's on files, ours in memory.
- *    convolution  torch [out, in, height, width]   ours [height, width, in, out]
- *    linear       torch [out, in]                  ours [in, out]
- *  Everything else is the same. PyTorch also counts the batches that each batch norm has seen
+ *    "conv"    torch [out, in, height, width]   ours [height, width, in, out]
+ *    "linear"  torch [out, in]                  ours [in, out]
+ *    "as-is"   the same.
+ *  PyTorch also counts the batches that each batch norm has seen
  *  (`num_batches_tracked`, a scalar behind `running_var`), which nothing here reads: it is written as 0 and ignored. */
 import {
   type Expected,
@@ -28,13 +29,13 @@ export function toTorch(model: Parameterised, parameters: HostTensors): HostTens
   requireArgument("toTorch", "parameters", parameters, someObject);
   const entries: [string, HostTensor][] = [];
   for (const spec of model.parameters) {
-    const { name, shape, role } = spec;
+    const { name, shape, layout } = spec;
     const { data } = find(parameters, name, shape);
     entries.push([
       name,
       {
         shape: torchShape(spec),
-        data: role === "matrix" ? reverseAxes(data, asThreeAxes(spec)) : data.slice(),
+        data: layout === "as-is" ? data.slice() : reverseAxes(data, asThreeAxes(spec)),
       },
     ]);
     if (name.endsWith(".running_var")) {
@@ -53,15 +54,10 @@ export function fromTorch(model: Parameterised, stateDict: HostTensors): HostTen
   return Object.fromEntries(
     model.parameters.map((spec) => {
       const { data } = find(stateDict, spec.name, torchShape(spec));
+      const shape = [...spec.shape];
+      if (spec.layout === "as-is") return [spec.name, { shape, data: data.slice() }];
       const [positions, inputs, outputs] = asThreeAxes(spec);
-      return [
-        spec.name,
-        {
-          shape: [...spec.shape],
-          data:
-            spec.role === "matrix" ? reverseAxes(data, [outputs, inputs, positions]) : data.slice(),
-        },
-      ];
+      return [spec.name, { shape, data: reverseAxes(data, [outputs, inputs, positions]) }];
     }),
   );
 }
@@ -76,25 +72,26 @@ function requireModel(where: string, model: Parameterised): void {
 }
 
 const parameterSpec: Expected = {
-  text: "{ name, shape, role } of a parameter, with two lengths or more for a matrix",
+  text: '{ name, shape, layout, buffer } of a parameter, with two lengths or more unless its layout is "as-is"',
   accepts: (value) => {
-    const { name, shape, role } = (value ?? {}) as Partial<Record<keyof ParameterSpec, unknown>>;
+    const { name, shape, layout, buffer } = (value ?? {}) as Partial<
+      Record<keyof ParameterSpec, unknown>
+    >;
     return (
       typeof name === "string" &&
-      typeof role === "string" &&
+      typeof layout === "string" &&
+      typeof buffer === "boolean" &&
       Array.isArray(shape) &&
       [...(shape as unknown[])].every((length) => Number.isSafeInteger(length)) &&
-      (role !== "matrix" || shape.length >= 2)
+      (layout === "as-is" || shape.length >= 2)
     );
   },
 };
 
-function torchShape({ role, shape }: ParameterSpec): number[] {
-  if (role === "matrix") {
-    const [inputs, outputs] = shape.slice(-2) as [number, number];
-    return [outputs, inputs, ...shape.slice(0, -2)];
-  }
-  return [...shape];
+function torchShape({ layout, shape }: ParameterSpec): number[] {
+  if (layout === "as-is") return [...shape];
+  const [inputs, outputs] = shape.slice(-2) as [number, number];
+  return [outputs, inputs, ...shape.slice(0, -2)];
 }
 
 /** Elements of a matrix as [positions, in, out], the image axes of a kernel taken as one (a linear layer has one). */

@@ -84,6 +84,12 @@ const rows: ArgumentRow[] = [
     options: 1,
     allowed: { 1: anyOptions, imageSize: ["nothing"], channels: ["nothing"] },
   },
+  {
+    name: "listEncoders",
+    call: encoders.listEncoders,
+    args: ["vit_*"],
+    allowed: { 0: ["nothing", "a text"] },
+  },
   { name: "encoderNames", call: encoders.encoderNames, args: [] },
   { name: "toTorch", call: encoders.toTorch, args: [encoder, encoder.init(0)] },
   {
@@ -109,14 +115,16 @@ const methods: ArgumentRow[] = [
   {
     name: "encoder.apply",
     call: (...args: Parameters<typeof encoder.apply>) => encoder.apply(...args),
-    args: [tensorsOf(encoder), images, { mode: "eval" }],
+    args: [tensorsOf(encoder), images, { mode: "eval", features: ["stem"] }],
     options: 2,
+    allowed: { features: ["nothing", "an array"] },
   },
   {
     name: "transformer.apply",
     call: (...args: Parameters<typeof transformer.apply>) => transformer.apply(...args),
-    args: [tensorsOf(transformer), images, { mode: "eval" }],
+    args: [tensorsOf(transformer), images, { mode: "eval", features: ["blocks.0"] }],
     options: 2,
+    allowed: { features: ["nothing", "an array"] },
   },
   {
     name: "projector.apply",

@@ -6,7 +6,14 @@ import { expect, test } from "vitest";
 import { needs } from "../../../tools/backends.js";
 import { numbers } from "./trainable.js";
 
-const members: { title: string; make: () => Encoder }[] = [
+/** Images are of the encoder's own size where none is given. */
+interface Member {
+  readonly title: string;
+  readonly make: () => Encoder;
+  readonly size?: readonly [height: number, width: number];
+}
+
+const members: Member[] = [
   { title: "conv_mnist", make: () => createEncoder("conv_mnist") },
   {
     title: "a conv net with mean pooling",
@@ -15,6 +22,11 @@ const members: { title: string; make: () => Encoder }[] = [
   {
     title: "a transformer with a class token",
     make: () => vit({ imageSize: 8, channels: 3, patch: 4, dim: 12, depth: 2, heads: 3 }),
+  },
+  {
+    title: "a transformer on images of another size",
+    make: () => vit({ imageSize: 8, channels: 3, patch: 4, dim: 12, depth: 1, heads: 3 }),
+    size: [12, 4],
   },
   {
     title: "a transformer with mean pooling and quick GELU",
@@ -44,9 +56,7 @@ const members: { title: string; make: () => Encoder }[] = [
 function descent(encoder: Encoder): Step {
   return (state, inputs) =>
     tf.tidy(() => {
-      const names = encoder.parameters
-        .filter(({ role }) => role !== "buffer")
-        .map(({ name }) => name);
+      const names = encoder.parameters.filter(({ buffer }) => !buffer).map(({ name }) => name);
       const images = inputs["images"] as tf.Tensor4D;
       const { value, grads } = tf.valueAndGrads((...args: tf.Tensor[]) => {
         const trained = Object.fromEntries(names.map((name, i) => [name, args[i] as tf.Tensor]));
@@ -71,10 +81,11 @@ const cases = members.flatMap((member) => engines.map((name) => ({ ...member, na
 
 test.for(cases)(
   "$title takes the same steps on $name and eager",
-  async ({ make, name }, context) => {
+  async ({ make, size, name }, context) => {
     needs(name, context);
     const encoder = make();
-    const shape = [4, encoder.imageSize, encoder.imageSize, encoder.channels];
+    const [height, width] = size ?? [encoder.imageSize, encoder.imageSize];
+    const shape = [4, height, width, encoder.channels];
     const run = async (name: EngineName) => {
       const engine = await createEngine(name);
       const compiled = await engine.compile(descent(encoder), {

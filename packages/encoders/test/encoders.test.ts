@@ -107,7 +107,7 @@ describe.each(members)("$title", ({ make, batch, dim }) => {
     const before = Object.values(tensors).map(values);
     const images = numbers(shape) as tf.Tensor4D;
     const { updates } = encoder.apply(tensors, images, { mode: "train" });
-    const buffers = encoder.parameters.filter(({ role }) => role === "buffer");
+    const buffers = encoder.parameters.filter(({ buffer }) => buffer);
     expect(Object.keys(updates).sort()).toEqual(buffers.map(({ name }) => name).sort());
     for (const { name, shape } of buffers) {
       expect(updates[name]?.shape).toEqual(shape);
@@ -132,10 +132,10 @@ describe.each(members)("$title", ({ make, batch, dim }) => {
     expectSlopeAlongGradient(tensors, gradients, loss, 5e-3);
   });
 
-  test("images of another size or another number of channels are refused", () => {
+  test("images of a size that it does not accept or of other channels are refused", () => {
     const tensors = parameters();
     for (const wrong of [
-      [batch, encoder.imageSize + 1, encoder.imageSize, encoder.channels],
+      [batch, 0, encoder.imageSize, encoder.channels],
       [batch, encoder.imageSize, encoder.imageSize, encoder.channels + 1],
     ]) {
       const images = tf.zeros<tf.Rank.R4>(wrong as [number, number, number, number]);
@@ -162,11 +162,12 @@ test("the two references have the parameters of their definition", () => {
     "norm.bias",
   ]);
   const conv = convNet({ imageSize: 28, channels: 1, widths: [32, 64, 128], head: "mean" });
-  expect(conv.parameters.filter(({ role }) => role === "matrix")).toEqual([
-    { name: "stem.conv.weight", shape: [4, 4, 1, 32], role: "matrix" },
-    { name: "stages.0.conv.weight", shape: [3, 3, 32, 64], role: "matrix" },
-    { name: "stages.0.residual.conv.weight", shape: [3, 3, 64, 64], role: "matrix" },
-    { name: "stages.1.conv.weight", shape: [3, 3, 64, 128], role: "matrix" },
+  const decayed = conv.parameters.filter(({ decay }) => decay);
+  expect(decayed.map(({ name, shape, layout }) => [name, shape, layout])).toEqual([
+    ["stem.conv.weight", [4, 4, 1, 32], "conv"],
+    ["stages.0.conv.weight", [3, 3, 32, 64], "conv"],
+    ["stages.0.residual.conv.weight", [3, 3, 64, 64], "conv"],
+    ["stages.1.conv.weight", [3, 3, 64, 128], "conv"],
   ]);
 });
 
@@ -203,27 +204,30 @@ test("a fresh ResNet's blocks are their shortcuts: the last norm of each starts 
   const encoder = createEncoder("resnet18", { imageSize: 32 });
   const initial = encoder.init(1);
   const zero = encoder.parameters.filter(
-    ({ name, role }) =>
-      role === "norm" && name.endsWith(".weight") && initial[name]?.data.every((v) => v === 0),
+    ({ name }) => /bn\d\.weight$/.test(name) && initial[name]?.data.every((v) => v === 0),
   );
   expect(zero.map(({ name }) => name)).toEqual(
     [1, 2, 3, 4].flatMap((l) => [`layer${l}.0.bn2.weight`, `layer${l}.1.bn2.weight`]),
   );
 });
 
-test("only matrices are decayed: norms, biases, positions and class token are marked otherwise", () => {
-  const roles = Object.fromEntries(
-    createEncoder("vit_tiny_patch16_224").parameters.map(({ name, role }) => [name, role]),
+test("only weights of products are decayed: norms, biases, positions and class token are not", () => {
+  const specs = Object.fromEntries(
+    createEncoder("vit_tiny_patch16_224").parameters.map(({ name, layout, decay, buffer }) => [
+      name,
+      { layout, decay, buffer },
+    ]),
   );
-  expect(roles).toMatchObject({
-    cls_token: "position",
-    pos_embed: "position",
-    "patch_embed.proj.weight": "matrix",
-    "patch_embed.proj.bias": "bias",
-    "blocks.0.norm1.weight": "norm",
-    "blocks.0.attn.qkv.weight": "matrix",
-    "blocks.0.attn.qkv.bias": "bias",
-    "norm.bias": "norm",
+  const undecayed = { layout: "as-is", decay: false, buffer: false };
+  expect(specs).toMatchObject({
+    cls_token: undecayed,
+    pos_embed: undecayed,
+    "patch_embed.proj.weight": { layout: "conv", decay: true, buffer: false },
+    "patch_embed.proj.bias": undecayed,
+    "blocks.0.norm1.weight": undecayed,
+    "blocks.0.attn.qkv.weight": { layout: "linear", decay: true, buffer: false },
+    "blocks.0.attn.qkv.bias": undecayed,
+    "norm.bias": undecayed,
   });
 });
 

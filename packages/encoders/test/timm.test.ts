@@ -88,7 +88,7 @@ describe.each(files)("%s", (file) => {
     );
     const ours = Object.entries(toTorch(encoder, zeros)).map(([name, { shape }]) => [name, shape]);
     expect(ours).toEqual(golden.parameters.map(([name, shape]) => [name, shape]));
-    const trained = encoder.parameters.filter(({ role }) => role !== "buffer");
+    const trained = encoder.parameters.filter(({ buffer }) => !buffer);
     const count = trained.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
     expect(count).toBe(golden.parameter_count);
     expect(encoder.dim).toBe(golden.expected.pooled[0]?.length);
@@ -123,9 +123,7 @@ test.each(["resnet18", "vit_tiny_patch16_224"])(
     }
     const encoder = encoderOf(golden);
     const parameters = fromTorch(encoder, syntheticStateDict(golden));
-    const names = encoder.parameters
-      .filter(({ role }) => role !== "buffer")
-      .map(({ name }) => name);
+    const names = encoder.parameters.filter(({ buffer }) => !buffer).map(({ name }) => name);
     const tensors = toTensors(parameters);
     const x = images(synthetic(golden.input.key, golden.input.shape, "unit"));
     const weights = synthetic(gradient.weights_key, gradient.weights_shape, "unit");

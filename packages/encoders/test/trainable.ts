@@ -30,7 +30,7 @@ export function gradientsOf(
   tensors: Record<string, tf.Tensor>,
   apply: (parameters: Record<string, tf.Tensor>) => tf.Tensor,
 ): { loss: number; gradients: Record<string, Float32Array> } {
-  const names = model.parameters.filter(({ role }) => role !== "buffer").map(({ name }) => name);
+  const names = model.parameters.filter(({ buffer }) => !buffer).map(({ name }) => name);
   const { value, grads } = tf.valueAndGrads((...args: tf.Tensor[]) => {
     const trained = Object.fromEntries(names.map((name, i) => [name, args[i] as tf.Tensor]));
     const output = apply({ ...tensors, ...trained });

@@ -13,7 +13,7 @@ export interface AdamwOptions {
   readonly beta2?: number;
   /** Added to the root of the second moment; 1e-8 when left out. */
   readonly epsilon?: number;
-  /** wd, on parameters of role "matrix" only; 0.05 when left out. */
+  /** wd, on the parameters that say `decay` only; 0.05 when left out. */
   readonly weightDecay?: number;
 }
 

@@ -1,4 +1,4 @@
-import type { Encoder, ParameterRole, Projector } from "@lejepa/encoders";
+import type { Encoder, ParameterSpec, Projector } from "@lejepa/encoders";
 import { LejepaError, wholeNumber } from "@lejepa/ops";
 
 /** Checks what stands for the encoder of a run, whose images have 1 or 3 channels. Throws LejepaError "invalid-option". */
@@ -22,7 +22,9 @@ export function checkEncoder(value: unknown, what: string): asserts value is Enc
           ? "channels, a whole number"
           : !isCount(encoder.dim)
             ? "dim, the width of its embedding"
-            : lackingIn(encoder, "images");
+            : typeof encoder.accepts !== "function"
+              ? "the function accepts(height, width)"
+              : lackingIn(encoder, "images");
   if (lacks !== undefined) throw lacking(what, lacks, "Encoder");
 }
 
@@ -49,28 +51,29 @@ function lackingIn(
   input: string,
 ): string | undefined {
   if (!Array.isArray(parameters) || !Array.from<unknown>(parameters).every(isParameter))
-    return `parameters, a list of { name, shape, role } with the roles ${Object.keys(roles).join(", ")}`;
+    return "parameters, a list of { name, shape, layout, decay, buffer }";
   return typeof init === "function" && typeof apply === "function"
     ? undefined
     : `the functions init(seed) and apply(parameters, ${input}, options)`;
 }
 
-const roles: Readonly<Record<ParameterRole, true>> = {
-  matrix: true,
-  bias: true,
-  norm: true,
-  position: true,
-  buffer: true,
+const layouts: Readonly<Record<ParameterSpec["layout"], true>> = {
+  linear: true,
+  conv: true,
+  "as-is": true,
 };
 
+/** Whether a parameter says all that is read of it: one without `decay` would quietly not be decayed. */
 function isParameter(value: unknown): boolean {
-  const { name, shape, role } = partsOf<Encoder["parameters"][number]>(value);
+  const { name, shape, layout, decay, buffer } = partsOf<ParameterSpec>(value);
   return (
     typeof name === "string" &&
     Array.isArray(shape) &&
     Array.from<unknown>(shape).every(isCount) &&
-    typeof role === "string" &&
-    Object.hasOwn(roles, role)
+    typeof layout === "string" &&
+    Object.hasOwn(layouts, layout) &&
+    typeof decay === "boolean" &&
+    typeof buffer === "boolean"
   );
 }
 

@@ -100,8 +100,8 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
   const images = ownImages(batch.size, share);
   const optimizer = adamwDefaults(options.optimizer);
   const specs = [...encoder.parameters, ...projector.parameters];
-  const trained = specs.filter(({ role }) => role !== "buffer");
-  const buffers = specs.filter(({ role }) => role === "buffer");
+  const trained = specs.filter(({ buffer }) => !buffer);
+  const buffers = specs.filter(({ buffer }) => buffer);
   const adapter = tfjsAdapter({
     characteristicMeans,
     ...(share && { processes: { count: share.samples.length, allReduceMean } }),
@@ -136,12 +136,12 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
       );
       const gradients = share === undefined ? own : own.map(allReduceMean);
       const slots = adamw(
-        trained.map(({ name, role }, i) => ({
+        trained.map(({ name, decay }, i) => ({
           parameter: state[name]!,
           mean: state[meanName(name)]!,
           square: state[squareName(name)]!,
           gradient: gradients[i]!,
-          decay: role === "matrix" ? "decay" : "no-decay",
+          decay: decay ? "decay" : "no-decay",
         })),
         {
           learningRate: inputs["learningRate"]!,
@@ -235,7 +235,7 @@ const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((product, length) => product * length, 1);
 
 const trainedNumbers = (parameters: readonly ParameterSpec[]): number =>
-  parameters.reduce((sum, { shape, role }) => sum + (role === "buffer" ? 0 : sizeOf(shape)), 0);
+  parameters.reduce((sum, { shape, buffer }) => sum + (buffer ? 0 : sizeOf(shape)), 0);
 
 function ownImages(size: number, share: BatchShare | undefined): number {
   if (share === undefined) return size;

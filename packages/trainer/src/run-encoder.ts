@@ -59,10 +59,11 @@ export function encoderOf(
       `${folder} was trained with an encoder of ${key} ${expected}, and the one passed has ${shown}; pass the encoder that it was trained with.`,
     );
   }
-  if (record.encoderLayout !== undefined && record.encoderLayout !== layoutOf(passed)) {
+  const { encoderParameters } = record;
+  if (encoderParameters !== undefined && encoderParameters !== digestOfParameters(passed)) {
     throw new LejepaError(
       "encoder-differs",
-      `${folder} was trained with an encoder "${passed.name}" whose parameters have other names, shapes or roles than those of the one passed; pass the encoder that it was trained with.`,
+      `${folder} was trained with an encoder "${passed.name}" whose parameters have other names, shapes, layouts or decay than those of the one passed; pass the encoder that it was trained with.`,
     );
   }
   return passed;
@@ -79,9 +80,16 @@ export function passedInCode(folder: string, parts: readonly string[]): LejepaEr
   );
 }
 
-/** What tells the parameters of an encoder from those of another one: names, shapes, roles and the embedding's width. */
-export function layoutOf({ dim, parameters }: Encoder): string {
-  const rows = parameters.map(({ name, shape, role }) => [name, shape, role]);
+/** What tells the parameters of an encoder from those of another one: all that is said of them, and the embedding's
+ *  width. */
+export function digestOfParameters({ dim, parameters }: Encoder): string {
+  const rows = parameters.map(({ name, shape, layout, decay, buffer }) => [
+    name,
+    shape,
+    layout,
+    decay,
+    buffer,
+  ]);
   return createHash("sha256")
     .update(JSON.stringify([dim, rows]))
     .digest("hex")

@@ -30,6 +30,8 @@ export interface RunRecord {
    *  again. */
   readonly inCode: readonly ("encoder" | "datasets")[];
   /** Of an encoder passed in code: what tells its parameters from others. */
+  readonly encoderParameters?: string | undefined;
+  /** The same as it was when parameters had a role instead of `layout`, `decay` and `buffer`: no longer compared. */
   readonly encoderLayout?: string | undefined;
   /** Its data, oldest first; runs from before this was recorded have none until they are resumed. */
   readonly data: readonly DataRecord[];
@@ -59,6 +61,7 @@ const fingerprint = z.object({
 const schema: z.ZodType<RunRecord> = z.object({
   begun: z.iso.datetime().optional(),
   inCode: z.array(z.enum(["encoder", "datasets"])),
+  encoderParameters: hexadecimal.optional(),
   encoderLayout: hexadecimal.optional(),
   data: z.array(z.object({ fromStep: count, train: fingerprint, test: fingerprint.optional() })),
   extensions: z.array(z.object({ fromStep: count, from: count, to: count })),

@@ -36,7 +36,7 @@ import {
   configWith,
   encoderOf,
   encoderPart,
-  layoutOf,
+  digestOfParameters,
   namedEncoder,
   passedInCode,
 } from "./run-encoder.js";
@@ -529,7 +529,7 @@ function newRecord({ encoder, datasets }: TrainOptions): RunRecord {
   return {
     begun: new Date().toISOString(),
     inCode: [...(encoder ? ["encoder" as const] : []), ...(datasets ? ["datasets" as const] : [])],
-    ...(encoder && { encoderLayout: layoutOf(encoder) }),
+    ...(encoder && { encoderParameters: digestOfParameters(encoder) }),
     data: [],
     extensions: [],
   };

@@ -8,9 +8,11 @@ export function linearEncoder({ name = "linear", dim = 6, bias = "fc.bias" } = {
     imageSize: 8,
     channels: 1,
     dim,
+    accepts: (height, width) => height === 8 && width === 8,
+    features: [],
     parameters: [
-      { name: "fc.weight", shape: [64, dim], role: "matrix" },
-      { name: bias, shape: [dim], role: "bias" },
+      { name: "fc.weight", shape: [64, dim], layout: "linear", decay: true, buffer: false },
+      { name: bias, shape: [dim], layout: "as-is", decay: false, buffer: false },
     ],
     init: (seed) => ({
       "fc.weight": {

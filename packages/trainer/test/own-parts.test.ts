@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createEncoder } from "@lejepa/encoders";
 import { createEngine } from "@lejepa/engine";
 import { linearProbe } from "@lejepa/eval";
@@ -74,11 +75,16 @@ test("a run with parts of one's own asks for them by name", async () => {
 test("another encoder than the one that was trained is refused, and says how it differs", async () => {
   await start("a", { encoder, config, abortAt: 7 });
   const before = computed("a");
+  const undecayed = encoder.parameters.map((each) => ({ ...each, decay: false }));
   for (const [other, says] of [
     [linearEncoder({ name: "other" }), /encoder of name "linear", and the one passed has "other"/],
     [{ ...encoder, imageSize: 16 }, /imageSize 8, and the one passed has 16/],
-    [linearEncoder({ dim: 7 }), /parameters have other names, shapes or roles/],
-    [linearEncoder({ bias: "fc.b" }), /parameters have other names, shapes or roles/],
+    [linearEncoder({ dim: 7 }), /parameters have other names, shapes, layouts or decay/],
+    [
+      { ...encoder, parameters: undecayed },
+      /parameters have other names, shapes, layouts or decay/,
+    ],
+    [linearEncoder({ bias: "fc.b" }), /parameters have other names, shapes, layouts or decay/],
   ] as const) {
     for (const use of [
       () => start("a", { encoder: other, config, resume: true }),
@@ -89,6 +95,23 @@ test("another encoder than the one that was trained is refused, and says how it 
     }
   }
   expect(computed("a")).toEqual(before);
+});
+
+test("a run that recorded the roles of its parameters goes on, and its checkpoint knows another encoder", async () => {
+  await start("straight", { encoder, config });
+  await start("a", { encoder, config, abortAt: 7 });
+  const file = join(folder("a"), "config.json");
+  const written = JSON.parse(readFileSync(file, "utf8")) as {
+    record: { encoderParameters?: string };
+  };
+  expect(written.record.encoderParameters).toMatch(/^[0-9a-f]{16}$/);
+  const record = { ...written.record, encoderLayout: "0123456789abcdef" };
+  delete record.encoderParameters;
+  writeFileSync(file, JSON.stringify({ ...written, record }));
+  const other = openRun(folder("a"), { encoder: linearEncoder({ dim: 7 }) });
+  await expect(other).rejects.toMatchObject({ name: "LejepaError" });
+  await start("a", { encoder, config, resume: true });
+  expect(computed("a")).toEqual(computed("straight"));
 });
 
 test("an encoder for a run that names its own is refused", async () => {
@@ -118,7 +141,16 @@ describe("refused before anything is made:", () => {
 
   test.each([
     ["a name in the place of an encoder", "conv_mnist", /should have name/],
-    ["an encoder without apply", { ...encoder, apply: undefined }, /functions init.* and apply/],
+    [
+      "an encoder whose parameters have roles, as in version 0.1.0",
+      { ...encoder, parameters: [{ name: "fc.weight", shape: [64, 6], role: "matrix" }] },
+      /parameters, a list of \{ name, shape, layout, decay, buffer \}/,
+    ],
+    [
+      "an encoder without apply",
+      { ...encoder, apply: undefined },
+      /functions accepts.* init.* and apply/,
+    ],
     ["an encoder of two channels", { ...encoder, channels: 2 }, /channels, 1 or 3/],
     ["nothing", null, /should have name/],
   ])("%s", async (_name, value, says) => {
