@@ -149,7 +149,7 @@ describe("refused before anything is made:", () => {
     [
       "an encoder without apply",
       { ...encoder, apply: undefined },
-      /functions accepts.* init.* and apply/,
+      /functions init.* and apply/,
     ],
     ["an encoder of two channels", { ...encoder, channels: 2 }, /channels, 1 or 3/],
     ["nothing", null, /should have name/],
