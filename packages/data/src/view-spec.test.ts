@@ -5,7 +5,7 @@ const withTransform = (transform: unknown) => ({ count: 2, transforms: [transfor
 
 test.each([
   ["the recipe", mnistViews()],
-  ["the plain view", plainView()],
+  ["the plain view", plainView(mnistViews())],
   ["optional fields left undefined", { count: 1, size: undefined, transforms: [] }],
 ])("%s passes, also through JSON", (_name, spec) => {
   expect(checkViewSpec(spec)).toBe(spec);

@@ -45,9 +45,9 @@ const mnistTransforms = (): ViewSpec["transforms"] => [
 
 /** One view without anything random, for probes: an encoder trained on the given views sees images
  *  of the same size and normalisation.
- *  @param trained the views it was trained on
+ *  @param trained the views it was trained on: the normalisation of others would be wrong without a word
  *  Throws `invalid-views` and `unknown-transform` like `checkViewSpec`. */
-export function plainView(trained: ViewSpec = mnistViews()): ViewSpec {
+export function plainView(trained: ViewSpec): ViewSpec {
   const { size, transforms } = checkViewSpec(trained);
   return {
     count: 1,

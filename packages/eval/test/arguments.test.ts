@@ -62,9 +62,7 @@ const rows = (): ArgumentRow[] => [
     ],
     options: 4,
     allowed: {
-      4: anyOptions,
       batchSize: ["nothing"],
-      views: ["nothing"],
       workers: ["nothing"],
       onProgress: ["nothing", "a function"],
       signal: ["nothing"],
@@ -126,4 +124,17 @@ test("pca2d refuses numbers that are not finite, with their place", () => {
     expect(() => evalPackage.pca2d(Float32Array.of(1, 2, 3, bad), 2)).toThrow(
       /feature 1 of row 1 is/,
     );
+});
+
+test("embed has no views of its own, whose normalisation would be another training's", async () => {
+  const { embed } = evalPackage;
+  const without = embed(
+    engine,
+    encoder,
+    encoder.init(0),
+    dataset,
+    {} as Parameters<typeof embed>[4],
+  );
+  await expect(without).rejects.toMatchObject({ name: "LejepaError", code: "invalid-option" });
+  await expect(without).rejects.toThrow(/views.*plainView/);
 });
