@@ -1,10 +1,17 @@
 export { arrayDataset, type ArrayDatasetOptions } from "./array-dataset.js";
-export { checkDataset, type Dataset, type DatasetSource, type Sample } from "./dataset.js";
+export {
+  checkDataset,
+  type Dataset,
+  type DatasetSource,
+  type ItemHint,
+  type ItemRange,
+  type Sample,
+} from "./dataset.js";
 export { LejepaError, type DataErrorCode, type ErrorPlace } from "./error.js";
 export type { Interval } from "./fields.js";
 export { fingerprintDifferences, fingerprintOf, type DatasetFingerprint } from "./fingerprint.js";
 export { readIdx, type IdxArray } from "./idx.js";
-export type { FloatImage, Image } from "./image.js";
+export type { FloatImage, Image, Size } from "./image.js";
 export { createLoader, type Batch, type Loader, type LoaderOptions } from "./loader.js";
 export { mnist, type SplitOptions } from "./mnist.js";
 export { datasetNames, openDataset } from "./open-dataset.js";

@@ -17,6 +17,9 @@ export interface RandomResizedCropSpec {
   readonly ratio?: Interval;
 }
 
+const defaultScale: Interval = [0.08, 1];
+const defaultRatio: Interval = [3 / 4, 4 / 3];
+
 /** A window of an image, in pixels. */
 export interface Window extends Size {
   readonly top: number;
@@ -47,6 +50,18 @@ export function drawWindow(
   if (W / H < ratio[0]) height = roundHalfToEven(W / ratio[0]);
   else if (W / H > ratio[1]) width = roundHalfToEven(H * ratio[1]);
   return { top: (H - height) >> 1, left: (W - width) >> 1, height, width };
+}
+
+/** How large an image must be so that every window of it is at least as large as the output. Of an area A the smallest
+ *  window is sqrt(A scale ratio) wide for the least ratio, and sqrt(A scale / ratio) high for the greatest; the middle
+ *  of an image that no window fits in has a whole side. */
+function sideFor({ height, width }: Size, scale: Interval, ratio: Interval): Size {
+  const area = Math.max(width ** 2 / ratio[0], height ** 2 * ratio[1]) / scale[0];
+  const side = Math.sqrt(area);
+  return {
+    height: Math.max(side, height, width / ratio[1]),
+    width: Math.max(side, width, height * ratio[0]),
+  };
 }
 
 /** Stretches a window over an image of the output size. Nothing outside the window is seen: up to
@@ -81,12 +96,13 @@ function roundHalfToEven(value: number): number {
 export const randomResizedCrop: GeometricTransform<RandomResizedCropSpec> = {
   kind: "geometric",
   resizes: "to-output-size",
+  needs: ({ scale = defaultScale, ratio = defaultRatio }, output) => sideFor(output, scale, ratio),
   fields: {
     scale: interval("optional", { min: 1e-6, max: 1 }),
     ratio: interval("optional", { min: 1e-3, max: 1e3 }),
   },
   prepare:
-    ({ scale = [0.08, 1], ratio = [3 / 4, 4 / 3] }) =>
+    ({ scale = defaultScale, ratio = defaultRatio }) =>
     (random, input, output) =>
       cropMap(drawWindow(random, input, scale, ratio), output),
 };

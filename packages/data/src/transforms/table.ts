@@ -6,7 +6,7 @@ import { horizontalFlip, type HorizontalFlipSpec } from "./horizontal-flip.js";
 import { normalise, type NormaliseSpec } from "./normalise.js";
 import { randomResizedCrop, type RandomResizedCropSpec } from "./random-resized-crop.js";
 import { strokeThickness, type StrokeThicknessSpec } from "./stroke-thickness.js";
-import type { GeometricTransform, PhotometricTransform } from "./transform.js";
+import type { ImageTransform } from "./transform.js";
 
 /** One transform of a view, as data. */
 export type TransformSpec =
@@ -23,9 +23,7 @@ export type TransformSpec =
 export type TransformName = TransformSpec["name"];
 
 type TransformTable = {
-  readonly [Name in TransformName]:
-    | GeometricTransform<Extract<TransformSpec, { name: Name }>>
-    | PhotometricTransform<Extract<TransformSpec, { name: Name }>>;
+  readonly [Name in TransformName]: ImageTransform<Extract<TransformSpec, { name: Name }>>;
 };
 
 /** Every transform by its name: a gap does not compile. */
