@@ -29,6 +29,17 @@ test.each<[string, TransformSpec[], [number, number] | undefined]>([
     [{ name: "gaussian-blur", kernel: 3 }, { name: "random-resized-crop" }],
     undefined,
   ],
+  ["the middle of the image", [{ name: "center-crop" }], undefined],
+  [
+    "the middle of an image of one size",
+    [{ name: "resize", shorterSide: 40 }, { name: "center-crop" }],
+    [40, 40],
+  ],
+  [
+    "antialiased windows of a quarter",
+    [{ name: "random-resized-crop", antialias: true, scale: [0.25, 1], ratio: [1, 1] }],
+    [64, 64],
+  ],
 ])("%s", (_name, transforms, expected) => {
   const size = of(...transforms);
   expect(size && [size.height, size.width]).toEqual(expected);
