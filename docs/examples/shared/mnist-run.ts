@@ -111,7 +111,7 @@ async function embedded(model: Model, dataset: Dataset): Promise<LabelledFeature
   const labels = new Int32Array(dataset.length);
   const loader = createLoader(dataset, {
     batchSize: rows,
-    views: plainView(),
+    views: plainView(mnistViews()),
     order: "sequential",
     workers: 0,
   });

@@ -29,33 +29,36 @@ export interface BatchContent {
   readonly labels: Int32Array | undefined;
 }
 
-/** Makes batches of samples that have been read. A view depends on (seed, epoch, index of the sample,
- *  number of the view) only: not on the batch, nor on the thread. */
+/** Makes batches of samples, which are taken one after the other, each after the views of the one before are made. A
+ *  view depends on (seed, epoch, index of the sample, number of the view) only: not on the batch, nor on the thread. */
 export function createAssembler(
   dataset: { readonly name: string },
   views: ViewSpec,
   seed: number,
-): (plan: BatchPlan, samples: readonly Sample[]) => BatchContent {
+): (plan: BatchPlan, samples: AsyncIterable<Sample>) => Promise<BatchContent> {
   const maker = createViewMaker(views);
-  return ({ epoch, indices, reference }, samples) => {
-    const size = samples.length;
+  return async ({ epoch, indices, reference }, samples) => {
+    const size = indices.length;
     const [height, width] = views.size ?? [reference.height, reference.width];
     const length = height * width * reference.channels;
     const images = roomFor(views.count * size * length);
-    samples.forEach((sample, n) => {
-      checkLike(dataset.name, sample, indices[n]!, reference, views.size !== undefined);
+    const labels = reference.isLabelled ? new Int32Array(size) : undefined;
+    let n = 0;
+    for await (const sample of samples) {
+      const index = indices[n]!;
+      checkLike(dataset.name, sample, index, reference, views.size !== undefined);
       maker.load(sample.image);
       for (let v = 0; v < views.count; v++) {
-        const key = (): string => `${seed}/${epoch}/view/${indices[n]!}/${v}`;
+        const key = (): string => `${seed}/${epoch}/view/${index}/${v}`;
         images.set(maker.make(lazily(key)).data, (v * size + n) * length);
       }
-    });
+      if (labels !== undefined) labels[n] = sample.label!;
+      n++;
+    }
     return {
       images,
       shape: [views.count * size, height, width, reference.channels],
-      labels: reference.isLabelled
-        ? Int32Array.from(samples, ({ label }) => label as number)
-        : undefined,
+      labels,
     };
   };
 }

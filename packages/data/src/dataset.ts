@@ -1,7 +1,7 @@
 import { checkFields, checkValue, recordOf } from "./check-fields.js";
 import { LejepaError } from "./error.js";
-import { anything, callable, listOf, text, wholeNumber } from "./fields.js";
-import { imageFault, type Image } from "./image.js";
+import { anything, callable, listOf, text, wholeNumber, type Field } from "./fields.js";
+import { imageFault, type Image, type Size } from "./image.js";
 import { said } from "./said.js";
 
 /** One item of a dataset. */
@@ -11,6 +11,17 @@ export interface Sample {
   /** Its class, an integer >= 0. Only probes read it; leave it out of unlabelled data. */
   readonly label?: number;
 }
+
+/** What the reader of an item may use, and need not. */
+export interface ItemHint {
+  /** How large the image must at least be, in pixels, for every view to have at least as many pixels to be made of as
+   *  it has itself: a decoder may give a smaller copy of a photograph that is still at least as high and as wide (whole
+   *  images only: where a window is taken is drawn later). Left out, the image has to come as it is. */
+  readonly atLeast?: Size;
+}
+
+/** The items `begin` up to but without `end`. */
+export type ItemRange = readonly [begin: number, end: number];
 
 /** Images by index. Anything with a name, a length and `item` is a dataset: an object literal will do.
  *
@@ -29,12 +40,17 @@ export interface Dataset {
   /** Whether reading all items costs no more than reading memory: a fingerprint is then of all of
    *  them instead of a sample. */
   readonly inMemory?: boolean;
+  /** Ranges of items that lie near each other where they are stored, such as shards or row groups: in order, without
+   *  gaps, from item 0 to the last. A shuffled loader then reads the items of a few groups at a time, in an order that
+   *  the groups decide together with seed and epoch. */
+  readonly groups?: readonly ItemRange[];
   /** How a worker thread opens the same dataset. */
   readonly reopen?: DatasetSource;
   /** The item at 0 <= index < length; the same one each time. All images have the same number of
    *  channels, and all or no items have a label. The data may be a view that stays valid, since it
-   *  is never written to. May throw or reject: the loader reports the index. */
-  item(index: number): Sample | Promise<Sample>;
+   *  is never written to. May throw or reject: the loader reports the index.
+   *  With the same hint it is the same item each time. */
+  item(index: number, hint?: ItemHint): Sample | Promise<Sample>;
 }
 
 /** A dataset as data: calling the export of the module with the options opens it. */
@@ -48,6 +64,23 @@ export interface DatasetSource {
   readonly options?: unknown;
 }
 
+/** Ranges in order that hold every item once. */
+const rangesUpTo = (length: number): Field => ({
+  presence: "optional",
+  expected: `a list of ranges [begin, end) in order, the first from 0, each from the end of the one before, the last up to ${length}`,
+  accepts: (value) => {
+    if (!Array.isArray(value)) return false;
+    let end = 0;
+    for (const range of value as unknown[]) {
+      if (!(Array.isArray(range) && range.length === 2 && range[0] === end)) return false;
+      const [begin, next] = range as unknown[];
+      if (!(Number.isSafeInteger(next) && (next as number) > (begin as number))) return false;
+      end = next as number;
+    }
+    return end === length;
+  },
+});
+
 /** Checks that a value has what makes a dataset; it may have more. Throws `invalid-option`. */
 export function checkDataset(value: unknown): asserts value is Dataset {
   const dataset = recordOf(value, "dataset", "invalid-option");
@@ -59,6 +92,7 @@ export function checkDataset(value: unknown): asserts value is Dataset {
   need("item", callable("required"));
   need("classes", listOf("optional", text("required")));
   need("ids", listOf("optional", text("required")));
+  need("groups", rangesUpTo(dataset.length as number));
   if (dataset.reopen === undefined) return;
   const source = recordOf(dataset.reopen, "dataset.reopen", "invalid-option");
   const fields = {
@@ -99,13 +133,17 @@ export async function reopenDataset(
 
 /** One item, checked. Rejects with `item-failed` when reading it throws and with `invalid-sample`
  *  when what comes is not an image of 1 or 3 channels with an optional label. */
-export async function readItem(dataset: Dataset, index: number): Promise<Sample> {
-  return itemNowOrLater(dataset, index);
+export async function readItem(dataset: Dataset, index: number, hint?: ItemHint): Promise<Sample> {
+  return itemNowOrLater(dataset, index, hint);
 }
 
 /** The same at once, where the dataset gives its items at once: of many, promises take longer than
  *  items. Throws what {@link readItem} rejects with. */
-export function itemNowOrLater(dataset: Dataset, index: number): Sample | Promise<Sample> {
+export function itemNowOrLater(
+  dataset: Dataset,
+  index: number,
+  hint: ItemHint = {},
+): Sample | Promise<Sample> {
   const failed = (cause: unknown): LejepaError =>
     new LejepaError(
       "item-failed",
@@ -114,7 +152,7 @@ export function itemNowOrLater(dataset: Dataset, index: number): Sample | Promis
     );
   let sample: Sample | Promise<Sample>;
   try {
-    sample = dataset.item(index);
+    sample = dataset.item(index, hint);
   } catch (cause) {
     throw failed(cause);
   }

@@ -68,6 +68,11 @@ export function floatImage(image: Image): FloatImage {
   if (data instanceof Float32Array) return { height, width, channels, data: data.slice() };
   // A plain loop: Float32Array.from with a function takes 18 times as long.
   const floats = new Float32Array(data.length);
-  for (let i = 0; i < floats.length; i++) floats[i] = unitOfByte[data[i]!]!;
+  toFloats(data, floats);
   return { height, width, channels, data: floats };
+}
+
+/** Bytes 0..255 as floats 0..1. */
+export function toFloats(bytes: Uint8Array, floats: Float32Array): void {
+  for (let i = 0; i < floats.length; i++) floats[i] = unitOfByte[bytes[i]!]!;
 }

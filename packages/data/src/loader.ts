@@ -1,10 +1,12 @@
 import { availableParallelism } from "node:os";
 import { createAssembler, type BatchContent, type BatchPlan, type Reference } from "./assemble.js";
 import { checkFields, recordOf } from "./check-fields.js";
-import { checkDataset, readItem, type Dataset } from "./dataset.js";
+import { checkDataset, type Dataset } from "./dataset.js";
 import { LejepaError } from "./error.js";
 import { abortSignal, anything, boolean, oneOf, wholeNumber, type Field } from "./fields.js";
+import { itemReader, type ItemReader } from "./item-reader.js";
 import { permutation } from "./permutation.js";
+import { readAhead } from "./read-ahead.js";
 import { checkViewSpec, type ViewSpec } from "./view-spec.js";
 import { startWorkerThreads } from "./worker-threads.js";
 
@@ -222,7 +224,8 @@ function settingsOf(dataset: Dataset, options: LoaderOptions) {
 
 /** What each batch is made of. */
 function batchPlans(dataset: Dataset, settings: Settings): (index: number) => Promise<BatchPlan> {
-  const { batchSize, seed, order, batchesPerEpoch } = settings;
+  const { batchSize, seed, order, batchesPerEpoch, views } = settings;
+  const read = itemReader(dataset, views);
   let orderedEpoch = -1;
   let epochOrder: Int32Array | undefined;
   const indicesOf = (index: number): { epoch: number; indices: Int32Array } => {
@@ -231,20 +234,21 @@ function batchPlans(dataset: Dataset, settings: Settings): (index: number) => Pr
     const end = Math.min(start + batchSize, dataset.length);
     if (order === "sequential")
       return { epoch, indices: Int32Array.from({ length: end - start }, (_, n) => start + n) };
-    if (epoch !== orderedEpoch) epochOrder = permutation(dataset.length, seed, epoch);
+    if (epoch !== orderedEpoch)
+      epochOrder = permutation(dataset.length, seed, epoch, dataset.groups);
     orderedEpoch = epoch;
     return { epoch, indices: epochOrder!.slice(start, end) };
   };
   let reference: Promise<Reference> | undefined;
   return async (index) => {
     const { epoch, indices } = indicesOf(index);
-    reference ??= referenceOf(dataset, indices[0]!);
+    reference ??= referenceOf(read, indices[0]!);
     return { epoch, indices, reference: await reference };
   };
 }
 
-async function referenceOf(dataset: Dataset, index: number): Promise<Reference> {
-  const { image, label } = await readItem(dataset, index);
+async function referenceOf(read: ItemReader, index: number): Promise<Reference> {
+  const { image, label } = await read(index);
   const { height, width, channels } = image;
   return { index, height, width, channels, isLabelled: label !== undefined };
 }
@@ -254,23 +258,17 @@ interface BatchMaker {
   close(): Promise<void>;
 }
 
-const readAll = (dataset: Dataset, indices: Int32Array) =>
-  Promise.all(Array.from(indices, (index) => readItem(dataset, index)));
-
 function inThisThread(dataset: Dataset, views: ViewSpec, seed: number): BatchMaker {
   const assemble = createAssembler(dataset, views, seed);
+  const read = itemReader(dataset, views);
   return {
-    run: async (plan) => assemble(plan, await readAll(dataset, plan.indices)),
+    run: (plan) => assemble(plan, readAhead(plan.indices, read)),
     close: () => Promise.resolve(),
   };
 }
 
 function inWorkers(dataset: Dataset, { workers, views, seed }: Settings): BatchMaker {
   const { name, length, reopen: source } = dataset;
-  const threads = startWorkerThreads(workers, { dataset: { name, length }, source, views, seed });
-  return {
-    run: async (plan) =>
-      threads.run(plan, source ? undefined : await readAll(dataset, plan.indices)),
-    close: () => threads.close(),
-  };
+  const setup = { dataset: { name, length }, source, views, seed };
+  return startWorkerThreads(workers, setup, itemReader(dataset, views));
 }

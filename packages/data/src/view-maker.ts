@@ -6,16 +6,24 @@ import {
   floatImage,
   imageFault,
   padImage,
+  toFloats,
   type FloatImage,
   type Image,
   type Size,
 } from "./image.js";
+import { sampleFiltered } from "./filtered-sampling.js";
 import type { Random } from "./random.js";
 import { resample } from "./resample.js";
 import { cropMap } from "./transforms/random-resized-crop.js";
-import { transforms, type TransformSpec } from "./transforms/table.js";
-import type { GeometricTransform, PhotometricTransform } from "./transforms/transform.js";
+import { transformOf, type TransformSpec } from "./transforms/table.js";
+import type {
+  GeometricTransform,
+  PhotometricTransform,
+  Sampling,
+  SamplingTransform,
+} from "./transforms/transform.js";
 import { checkOneView, type ViewSpec } from "./view-spec.js";
+import { cutOut } from "./window.js";
 
 /** Makes views one after another in memory that it keeps. */
 export interface ViewMaker {
@@ -27,11 +35,34 @@ export interface ViewMaker {
 
 type Stage =
   | { readonly kind: "photometric"; readonly apply: Apply }
-  | { readonly kind: "geometric"; readonly steps: readonly Step[] };
+  | { readonly kind: "geometric"; readonly steps: readonly Step[] }
+  | {
+      readonly kind: "sampling";
+      readonly draw: ReturnType<SamplingTransform<TransformSpec>["prepare"]>;
+      readonly sample: Sampler;
+    };
 type Apply = ReturnType<PhotometricTransform<TransformSpec>["prepare"]>;
 interface Step {
   readonly resizes: "none" | "to-output-size";
   readonly draw: ReturnType<GeometricTransform<TransformSpec>["prepare"]>;
+}
+
+/** Takes a sampling of an image. What it gives stays valid until the next call. */
+type Sampler = (image: Image, sampling: Sampling) => Image;
+
+/** A sampler with memory of its own, so that the result of one can be sampled by the next. */
+function createSampler(): Sampler {
+  const bytes = [0, 1].map(() => grownArray((length) => new Uint8Array(length)));
+  const floats = [0, 1].map(() => grownArray((length) => new Float32Array(length)));
+  const room = (
+    which: 0 | 1,
+    length: number,
+    kind: "bytes" | "floats",
+  ): Uint8Array | Float32Array => (kind === "bytes" ? bytes : floats)[which]!(length);
+  return (image, { window, size, filter }) =>
+    filter === "none"
+      ? cutOut(image, window, room)
+      : sampleFiltered(image, window, window, size, filter, room);
 }
 
 /** Neighbouring geometric transforms form one stage. */
@@ -39,15 +70,21 @@ function stagesOf(specs: readonly TransformSpec[]): Stage[] {
   const stages: Stage[] = [];
   let steps: Step[] = [];
   for (const spec of specs) {
-    const transform = transforms[spec.name] as
-      GeometricTransform<TransformSpec> | PhotometricTransform<TransformSpec>;
+    const transform = transformOf(spec);
     if (transform.kind === "geometric") {
       if (steps.length === 0) stages.push({ kind: "geometric", steps });
       steps.push({ resizes: transform.resizes, draw: transform.prepare(spec) });
-    } else {
-      stages.push({ kind: "photometric", apply: transform.prepare(spec) });
-      steps = [];
+      continue;
     }
+    if (transform.kind === "photometric")
+      stages.push({ kind: "photometric", apply: transform.prepare(spec) });
+    else
+      stages.push({
+        kind: "sampling",
+        draw: transform.prepare(spec),
+        sample: createSampler(),
+      });
+    steps = [];
   }
   return stages;
 }
@@ -71,12 +108,25 @@ function keptArray<A>(make: (length: number) => A): (length: number) => A {
   };
 }
 
+/** The same where lengths vary from use to use: made anew only when a longer one is asked for. */
+function grownArray<A extends Uint8Array | Float32Array>(
+  make: (length: number) => A,
+): (length: number) => A {
+  let kept = make(0);
+  return (wanted) => {
+    if (wanted > kept.length) kept = make(wanted);
+    return kept.subarray(0, wanted) as A;
+  };
+}
+
 /** A maker of views as the specification says; it must have been checked. Work per view is a few
  *  passes over typed arrays, without allocation for pixels. */
 export function createViewMaker(spec: Pick<ViewSpec, "size" | "transforms">): ViewMaker {
   const stages = stagesOf(spec.transforms);
   const crops = stages.some(
-    (stage) => stage.kind === "geometric" && stage.steps.some(({ resizes }) => resizes !== "none"),
+    (stage) =>
+      stage.kind === "sampling" ||
+      (stage.kind === "geometric" && stage.steps.some(({ resizes }) => resizes !== "none")),
   );
   if (spec.size !== undefined && !crops) {
     const [first] = stages;
@@ -112,16 +162,17 @@ export function createViewMaker(spec: Pick<ViewSpec, "size" | "transforms">): Vi
   let sourcePadded: Float32Array | undefined;
   let sourceFloats: FloatImage | undefined;
 
+  /** What a transform to the size of the view gives. */
+  const outputSize = (): Size =>
+    spec.size
+      ? { height: spec.size[0], width: spec.size[1] }
+      : { height: source!.height, width: source!.width };
+
   const runGeometric = (steps: readonly Step[], image: Image, random: Random): Image => {
     let size: Size = image;
     const maps: CoordinateMap[] = [];
     for (const { resizes, draw } of steps) {
-      const output: Size =
-        resizes === "to-output-size" && spec.size
-          ? { height: spec.size[0], width: spec.size[1] }
-          : resizes === "to-output-size"
-            ? { height: source!.height, width: source!.width }
-            : size;
+      const output: Size = resizes === "to-output-size" ? outputSize() : size;
       const map = draw(random, size, output);
       if (map !== undefined) maps.push(map);
       size = output;
@@ -149,14 +200,17 @@ export function createViewMaker(spec: Pick<ViewSpec, "size" | "transforms">): Vi
       if (source === undefined) throw new Error("make() needs an image: call load() first");
       let image: Image = source;
       const writable = (): FloatImage => {
-        if (image !== source) return image as FloatImage;
-        const { height, width, channels } = source;
+        const { height, width, channels } = image;
+        if (image !== source && image.data instanceof Float32Array) return image as FloatImage;
         const data = keptOutput(height * width * channels);
-        data.set((sourceFloats ??= floatImage(source)).data);
+        if (image === source) data.set((sourceFloats ??= floatImage(image)).data);
+        else toFloats(image.data as Uint8Array, data);
         return { height, width, channels, data };
       };
       for (const stage of stages)
         if (stage.kind === "geometric") image = runGeometric(stage.steps, image, random);
+        else if (stage.kind === "sampling")
+          image = stage.sample(image, stage.draw(random, image, outputSize()));
         else {
           const floats = writable();
           stage.apply(random, floats, keptScratch(floats.data.length));

@@ -1,11 +1,12 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { TransformSpec } from "./transforms/table.js";
 import { checkViewSpec, mnistViews, plainView } from "./view-spec.js";
 
 const withTransform = (transform: unknown) => ({ count: 2, transforms: [transform] });
 
 test.each([
   ["the recipe", mnistViews()],
-  ["the plain view", plainView()],
+  ["the plain view", plainView(mnistViews())],
   ["optional fields left undefined", { count: 1, size: undefined, transforms: [] }],
 ])("%s passes, also through JSON", (_name, spec) => {
   expect(checkViewSpec(spec)).toBe(spec);
@@ -51,6 +52,27 @@ test.each([
   ["a probability of 2", withTransform({ name: "horizontal-flip", probability: 2 }), "probability"],
   ["a deviation of zero", withTransform({ name: "normalise", mean: 0, std: 0 }), "std"],
   ["two means", withTransform({ name: "normalise", mean: [0, 0], std: 1 }), "mean"],
+  ["an unknown filter", withTransform({ name: "resize", filter: "nearest" }), "filter"],
+  [
+    "an unknown antialias",
+    withTransform({ name: "random-resized-crop", antialias: 2 }),
+    "antialias",
+  ],
+  ["half a pixel", withTransform({ name: "resize", shorterSide: 0.5 }), "shorterSide"],
+  [
+    "images of several sizes",
+    withTransform({ name: "resize", shorterSide: 9 }),
+    "views.transforms[0]",
+  ],
+  [
+    "a size of its own after that of the view",
+    {
+      count: 1,
+      size: [8, 8],
+      transforms: [{ name: "center-crop" }, { name: "resize", shorterSide: 9 }],
+    },
+    "views.transforms[1] (resize)",
+  ],
   ["an unknown word", withTransform({ name: "brightness-contrast", overflow: "wrap" }), "overflow"],
 ])("%s is refused with its place", (_name, spec, place) => {
   expect(() => checkViewSpec(spec)).toThrow(
@@ -69,4 +91,36 @@ test("an unknown transform is refused with the nearest name", () => {
       message: expect.stringContaining('Did you mean "horizontal-flip"?') as string,
     }),
   );
+});
+
+describe("the plain view", () => {
+  const mean = { name: "normalise", mean: 0.5, std: 0.2 } as const;
+  const plainOf = (...transforms: TransformSpec[]) =>
+    plainView({ count: 3, size: [8, 8], transforms: [...transforms, mean] });
+  const plain = (...transforms: TransformSpec[]) => ({
+    count: 1,
+    size: [8, 8],
+    transforms: [...transforms, mean],
+  });
+
+  test("is antialiased if the crops were, by the same filter", () => {
+    expect(plainOf({ name: "random-resized-crop" })).toEqual(plain());
+    expect(plainOf({ name: "random-resized-crop", antialias: false })).toEqual(plain());
+    expect(plainOf({ name: "random-resized-crop", antialias: true })).toEqual(
+      plain({ name: "resize" }),
+    );
+    expect(plainOf({ name: "random-resized-crop", antialias: "bicubic" })).toEqual(
+      plain({ name: "resize", filter: "bicubic" }),
+    );
+  });
+
+  test("keeps sizes that are not drawn, but for one that only led to a crop that was", () => {
+    const shorter = { name: "resize", shorterSide: 12 } as const;
+    const middle = { name: "center-crop" } as const;
+    expect(plainOf(shorter, middle)).toEqual(plain(shorter, middle));
+    expect(plainOf(shorter, { name: "random-resized-crop" })).toEqual(plain());
+    expect(plainOf(shorter, { name: "random-resized-crop", antialias: true })).toEqual(
+      plain(shorter, { name: "resize" }),
+    );
+  });
 });

@@ -3,18 +3,24 @@ import { LejepaError } from "./error.js";
 import { anything, wholeNumber, type Field } from "./fields.js";
 import { suggestName } from "./nearest-name.js";
 import { said } from "./said.js";
-import { transforms, type TransformName, type TransformSpec } from "./transforms/table.js";
+import {
+  transformOf,
+  transforms,
+  type TransformName,
+  type TransformSpec,
+} from "./transforms/table.js";
 
 /** How the views of an image are made. Plain data: it goes to worker threads and into config files
  *  as it is. */
 export interface ViewSpec {
   /** Views of each image, V; >= 1. */
   readonly count: number;
-  /** Height and width of a view; without it, those of the image. The first random-resized-crop
-   *  brings the image to this size; without one, the image is stretched to it first. */
+  /** Height and width of a view; without it, those of the image. random-resized-crop, center-crop and resize bring the
+   *  image to this size; without one of them, the image is stretched to it first, bilinearly. */
   readonly size?: readonly [height: number, width: number];
-  /** Applied in this order; bytes have become floats 0..1 before. Neighbouring geometric transforms
-   *  (random-resized-crop, horizontal-flip, affine, elastic) cost one bilinear resampling together,
+  /** Applied in this order; bytes have become floats 0..1 before, or within a leading transform that samples them (resize,
+   *  center-crop, random-resized-crop with antialias), which gives bytes. Neighbouring geometric transforms
+   *  (random-resized-crop without antialias, horizontal-flip, affine, elastic) cost one bilinear resampling together,
    *  with zeros outside the image. */
   readonly transforms: readonly TransformSpec[];
 }
@@ -44,16 +50,27 @@ const mnistTransforms = (): ViewSpec["transforms"] => [
 ];
 
 /** One view without anything random, for probes: an encoder trained on the given views sees images
- *  of the same size and normalisation.
- *  @param trained the views it was trained on
+ *  of the same size and normalisation, antialiased if those were.
+ *  @param trained the views it was trained on: the normalisation of others would be wrong without a word
  *  Throws `invalid-views` and `unknown-transform` like `checkViewSpec`. */
-export function plainView(trained: ViewSpec = mnistViews()): ViewSpec {
+export function plainView(trained: ViewSpec): ViewSpec {
   const { size, transforms } = checkViewSpec(trained);
+  const plain = transforms.flatMap(plainTransform);
+  const last = plain.findLastIndex((spec) => resizesTo(spec) === "to-output-size");
   return {
     count: 1,
     ...(size && { size }),
-    transforms: transforms.filter(({ name }) => name === "normalise"),
+    // A resize to a size of its own led to a random crop that is left out.
+    transforms: plain.filter((spec, at) => at <= last || resizesTo(spec) !== "to-own-size"),
   };
+}
+
+/** A transform without what is random in it; none where nothing is left. */
+function plainTransform(spec: TransformSpec): TransformSpec[] {
+  if (["normalise", "resize", "center-crop"].includes(spec.name)) return [spec];
+  if (spec.name !== "random-resized-crop" || (spec.antialias ?? false) === false) return [];
+  const { antialias } = spec;
+  return [{ name: "resize", ...(typeof antialias === "string" && { filter: antialias }) }];
 }
 
 const side = wholeNumber("required", { min: 1, max: 65_536 });
@@ -79,7 +96,7 @@ const viewFields: Readonly<Record<keyof ViewSpec, Field>> = {
 export function checkViewSpec(value: unknown): ViewSpec {
   const spec = recordOf(value, "views", "invalid-views");
   checkFields(spec, viewFields, "views", "invalid-views");
-  checkTransforms(spec.transforms as unknown[]);
+  checkTransforms(spec as unknown as OneView);
   return value as ViewSpec;
 }
 
@@ -87,13 +104,30 @@ export function checkViewSpec(value: unknown): ViewSpec {
 export function checkOneView(value: unknown): void {
   const spec = recordOf(value, "views", "invalid-views");
   checkFields(spec, { ...viewFields, count: anything("optional") }, "views", "invalid-views");
-  checkTransforms(spec.transforms as unknown[]);
+  checkTransforms(spec as unknown as OneView);
 }
 
-function checkTransforms(list: readonly unknown[]): void {
+type OneView = Pick<ViewSpec, "size" | "transforms">;
+
+function checkTransforms({ size, transforms: list }: OneView): void {
+  const where = (position: number): string => `views.transforms[${position}]`;
   // By index, as what is missing from a list is passed over by other ways.
   for (let position = 0; position < list.length; position++)
-    checkTransform(list[position], `views.transforms[${position}]`);
+    checkTransform(list[position], where(position));
+  // A batch holds views of one size.
+  const sizes = list.map((spec) => resizesTo(spec));
+  const own = sizes.lastIndexOf("to-own-size");
+  if (own >= 0 && (size === undefined || sizes.lastIndexOf("to-output-size") < own))
+    throw new LejepaError(
+      "invalid-views",
+      `${where(own)} (${list[own]!.name}): it leaves images of several sizes. Set views.size, and bring them to it by a transform after this one, such as center-crop.`,
+    );
+}
+
+function resizesTo(spec: TransformSpec): "none" | "to-output-size" | "to-own-size" {
+  const transform = transformOf(spec);
+  if (transform.kind === "photometric") return "none";
+  return transform.kind === "sampling" ? transform.resizes(spec) : transform.resizes;
 }
 
 function checkTransform(value: unknown, where: string): void {

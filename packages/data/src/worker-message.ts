@@ -6,7 +6,7 @@ import type { ViewSpec } from "./view-spec.js";
 /** What a worker thread is started with. */
 export interface WorkerSetup {
   readonly dataset: { readonly name: string; readonly length: number };
-  /** How to open the dataset; undefined when the samples come with each job. */
+  /** How to open the dataset; undefined when the main thread has to be asked for samples. */
   readonly source: DatasetSource | undefined;
   readonly views: ViewSpec;
   readonly seed: number;
@@ -16,11 +16,15 @@ export interface WorkerSetup {
 export interface WorkerJob {
   readonly id: number;
   readonly plan: BatchPlan;
-  readonly samples: readonly Sample[] | undefined;
 }
 
-/** What comes back. */
+/** What a thread is sent: a batch to make, or the sample that it asked for; undefined when reading it failed, which the
+ *  main thread then reports itself. Answers come in the order of the questions. */
+export type WorkerCall = WorkerJob | { readonly sample: Sample | undefined };
+
+/** What comes back: an item that job `asks` needs, or the end of a job. */
 export type WorkerReply =
+  | { readonly asks: number; readonly index: number }
   | { readonly id: number; readonly content: BatchContent }
   | { readonly id: number; readonly error: ErrorRecord };
 

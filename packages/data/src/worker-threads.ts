@@ -4,13 +4,13 @@ import { Worker } from "node:worker_threads";
 import type { BatchContent, BatchPlan } from "./assemble.js";
 import { messageOf, type Sample } from "./dataset.js";
 import { LejepaError } from "./error.js";
-import { errorOf, type WorkerJob, type WorkerReply, type WorkerSetup } from "./worker-message.js";
+import type { ItemReader } from "./item-reader.js";
+import { errorOf, type WorkerCall, type WorkerReply, type WorkerSetup } from "./worker-message.js";
 
 /** Threads that make batches. */
 export interface WorkerThreads {
-  /** Makes a batch in the thread with the least to do. Samples are given when the threads cannot
-   *  open the dataset themselves. */
-  run(plan: BatchPlan, samples: readonly Sample[] | undefined): Promise<BatchContent>;
+  /** Makes a batch in the thread with the least to do. */
+  run(plan: BatchPlan): Promise<BatchContent>;
   /** Ends the threads; what they had to do rejects. */
   close(): Promise<void>;
 }
@@ -21,12 +21,18 @@ interface Thread {
     number,
     { resolve: (content: BatchContent) => void; reject: (error: Error) => void }
   >;
+  /** Answers what the thread asks for, one after the other. */
+  answered: Promise<void>;
   failure: LejepaError | undefined;
 }
 
-/** Starts threads. They do not keep the process alive while they have nothing to do.
+/** Starts threads. `read` reads an item for those that cannot open the dataset themselves. They do not keep the process alive while they have nothing to do.
  *  Throws `reopen-failed` when the options of the dataset's source cannot be sent to a thread. */
-export function startWorkerThreads(count: number, setup: WorkerSetup): WorkerThreads {
+export function startWorkerThreads(
+  count: number,
+  setup: WorkerSetup,
+  read: ItemReader,
+): WorkerThreads {
   const url = import.meta.url.endsWith(".ts")
     ? new URL("./loader-worker-source.mjs", import.meta.url)
     : new URL("./loader-worker.js", import.meta.url);
@@ -45,7 +51,7 @@ export function startWorkerThreads(count: number, setup: WorkerSetup): WorkerThr
   };
 
   try {
-    for (let i = 0; i < count; i++) threads.push(startThread(url, setup));
+    for (let i = 0; i < count; i++) threads.push(startThread(url, setup, read));
   } catch (cause) {
     void close();
     throw new LejepaError(
@@ -56,27 +62,52 @@ export function startWorkerThreads(count: number, setup: WorkerSetup): WorkerThr
   }
 
   return {
-    run: (plan, samples) =>
+    run: (plan) =>
       new Promise((resolve, reject) => {
         const thread = threads.reduce((least, other) =>
           other.waiting.size < least.waiting.size ? other : least,
         );
         if (thread.failure) return reject(thread.failure);
         const id = nextId++;
-        const own = samples?.map(ownPixels);
-        const job: WorkerJob = { id, plan, samples: own?.map(({ sample }) => sample) };
         thread.waiting.set(id, { resolve, reject });
         thread.worker.ref();
-        thread.worker.postMessage(job, own?.flatMap(({ transfer }) => transfer) ?? []);
+        call(thread, { id, plan });
       }),
     close,
   };
 }
 
-function startThread(url: URL, setup: WorkerSetup): Thread {
+const call = (
+  { worker }: Thread,
+  message: WorkerCall,
+  transfer: readonly ArrayBuffer[] = [],
+): void => worker.postMessage(message, [...transfer]);
+
+function startThread(url: URL, setup: WorkerSetup, read: ItemReader): Thread {
   const worker = new Worker(asText(url), { workerData: setup, name: "lejepa data" });
-  const thread: Thread = { worker, waiting: new Map(), failure: undefined };
+  const thread: Thread = {
+    worker,
+    waiting: new Map(),
+    answered: Promise.resolve(),
+    failure: undefined,
+  };
+  /** Several items are read at once, and sent in the order in which they were asked for. */
+  const send = (job: number, index: number): void => {
+    const reading = read(index);
+    // The job is told at once, with the error as it was thrown.
+    reading.catch((error: Error) => thread.waiting.get(job)?.reject(error));
+    thread.answered = thread.answered.then(() =>
+      reading.then(
+        (sample) => {
+          const own = ownPixels(sample);
+          call(thread, { sample: own.sample }, own.transfer);
+        },
+        () => call(thread, { sample: undefined }),
+      ),
+    );
+  };
   worker.on("message", (reply: WorkerReply) => {
+    if ("asks" in reply) return send(reply.asks, reply.index);
     const job = thread.waiting.get(reply.id);
     thread.waiting.delete(reply.id);
     // Not of a thread that is being ended: nothing else may be left to keep the process alive until it has.

@@ -119,6 +119,19 @@ describe("batches", () => {
     expect(other!.indices).not.toEqual(expected[0]!.indices);
   });
 
+  test("of a dataset with groups take the items of eight groups at a time", async () => {
+    const groups = Array.from({ length: 20 }, (_, g) => [5 * g, 5 * g + 5] as const);
+    const dataset = { ...numberedDataset({ length: 100 }), groups };
+    const options = { batchSize: 20, views: unit, workers: 0 };
+    const indices = (await batchesOf(dataset, options)).flatMap((batch) => [...batch.indices]);
+    expect([...indices].sort((a, b) => a - b)).toEqual([...Array(100).keys()]);
+    expect(new Set(indices.slice(0, 40).map((index) => Math.floor(index / 5))).size).toBe(8);
+    const plain = await batchesOf(numberedDataset({ length: 100 }), options);
+    expect(new Set(plain[0]!.indices.map((index) => Math.floor(index / 5))).size).toBeGreaterThan(
+      8,
+    );
+  });
+
   test("begun in a later epoch are those of that epoch", async () => {
     const dataset = numberedDataset({ length: 10 });
     const options = { batchSize: 3, views: unit, batches: 8, workers: 0 };
@@ -375,6 +388,42 @@ test.each<[Partial<LoaderOptions>, string, string]>([
   expect(() =>
     createLoader(numberedDataset({ length: 20 }), { batchSize: 2, views: unit, ...wrong }),
   ).toThrow(expect.objectContaining({ code, message: expect.stringContaining(words) as string }));
+});
+
+test.each([
+  ["that begin late", [[1, 20]]],
+  [
+    "with a gap",
+    [
+      [0, 5],
+      [6, 20],
+    ],
+  ],
+  [
+    "that overlap",
+    [
+      [0, 5],
+      [4, 20],
+    ],
+  ],
+  ["that end early", [[0, 19]]],
+  [
+    "that are empty",
+    [
+      [0, 0],
+      [0, 20],
+    ],
+  ],
+  ["that are none", [0, 20]],
+  ["of another kind", "all"],
+])("groups %s are refused", (_name, groups) => {
+  const dataset = { ...numberedDataset({ length: 20 }), groups } as unknown as Dataset;
+  expect(() => createLoader(dataset, { batchSize: 2, views: unit })).toThrow(
+    expect.objectContaining({
+      code: "invalid-option",
+      message: expect.stringContaining("dataset.groups") as string,
+    }),
+  );
 });
 
 test.each<[object, string]>([

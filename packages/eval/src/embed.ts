@@ -3,7 +3,6 @@ import {
   checkDataset,
   checkViewSpec,
   createLoader,
-  plainView,
   type Dataset,
   type ViewSpec,
 } from "@lejepa/data";
@@ -26,8 +25,9 @@ import { checkCompiled, checkEngine } from "./labelled-features.js";
 export interface EmbedOptions {
   /** Images that go through the encoder at once; 256 when left out. */
   readonly batchSize?: number;
-  /** How an image is prepared, one view of it; `plainView()` at the encoder's size when left out. */
-  readonly views?: ViewSpec;
+  /** How an image is prepared, one view of it: `plainView(...)` of the views that the encoder was trained on. There is no
+   *  default, as the size and normalisation of another training would be wrong without a word. */
+  readonly views: ViewSpec;
   /** Threads that prepare images beside the main one; none when left out. */
   readonly workers?: number;
   /** Called after each batch with the images done and the images in all. */
@@ -48,14 +48,14 @@ export interface Embeddings {
 
 /** Embeds every image of a dataset with a frozen encoder in evaluation mode (batch norm uses its running statistics,
  *  so an image's features do not depend on its batch).
- *  @throws LejepaError "invalid-option" when `views` asks for more than one view of an image, "invalid-argument" for what
+ *  @throws LejepaError "invalid-option" when `views` is left out or asks for more than one view of an image, "invalid-argument" for what
  *  is no engine, encoder or parameters, and what the loader and the engine throw */
 export async function embed(
   engine: Engine,
   encoder: Encoder,
   parameters: HostTensors,
   dataset: Dataset,
-  options: EmbedOptions = {},
+  options: EmbedOptions,
 ): Promise<Embeddings> {
   requireOptions(
     "embed",
@@ -69,13 +69,21 @@ export async function embed(
     },
     "invalid-option",
   );
+  requireArgument(
+    "embed",
+    "views",
+    options.views,
+    someObject,
+    "invalid-option",
+    "pass plainView(...) of the views that the encoder was trained on",
+  );
   checkEngine("embed", engine);
   checkEncoder(encoder);
   requireArgument("embed", "parameters", parameters, someObject, "invalid-argument");
   checkDataset(dataset);
   const { batchSize = 256, workers = 0, onProgress, signal } = options;
   const { imageSize, channels, dim } = encoder;
-  const views = checkViewSpec(options.views ?? { ...plainView(), size: [imageSize, imageSize] });
+  const views = checkViewSpec(options.views);
   if (views.count !== 1) {
     throw new LejepaError(
       "invalid-option",

@@ -1,4 +1,4 @@
-import { arrayDataset } from "@lejepa/data";
+import { arrayDataset, type ViewSpec } from "@lejepa/data";
 import { convNet } from "@lejepa/encoders";
 import { createEngine, type Engine } from "@lejepa/engine";
 import * as evalPackage from "@lejepa/eval";
@@ -17,7 +17,7 @@ const data = { train: part, test: part };
 const { signal } = new AbortController();
 const encoder = convNet({ imageSize: 8, channels: 1, widths: [2], head: "mean" });
 const dataset = arrayDataset({ name: "two", images: new Uint8Array(128), shape: [2, 8, 8, 1] });
-const views = { count: 1, size: [8, 8], transforms: [] };
+const views: ViewSpec = { count: 1, size: [8, 8], transforms: [] };
 
 const rows = (): ArgumentRow[] => [
   {
@@ -62,9 +62,7 @@ const rows = (): ArgumentRow[] => [
     ],
     options: 4,
     allowed: {
-      4: anyOptions,
       batchSize: ["nothing"],
-      views: ["nothing"],
       workers: ["nothing"],
       onProgress: ["nothing", "a function"],
       signal: ["nothing"],
@@ -144,7 +142,7 @@ test("an engine that compiles to nothing that runs is refused", async () => {
       for (const call of [
         () => evalPackage.knnProbe(own, data),
         () => evalPackage.linearProbe(own, data),
-        () => evalPackage.embed(own, encoder, encoder.init(0), dataset),
+        () => evalPackage.embed(own, encoder, encoder.init(0), dataset, { views }),
       ])
         await expect(call()).rejects.toMatchObject({
           name: "LejepaError",
@@ -152,4 +150,17 @@ test("an engine that compiles to nothing that runs is refused", async () => {
           message: expect.stringMatching(/engine\.compile.*createEngine/) as string,
         });
     }
+});
+
+test("embed has no views of its own, whose normalisation would be another training's", async () => {
+  const { embed } = evalPackage;
+  const without = embed(
+    engine,
+    encoder,
+    encoder.init(0),
+    dataset,
+    {} as Parameters<typeof embed>[4],
+  );
+  await expect(without).rejects.toMatchObject({ name: "LejepaError", code: "invalid-option" });
+  await expect(without).rejects.toThrow(/views.*plainView/);
 });

@@ -85,6 +85,11 @@ function mapLinear(
 export const affine: GeometricTransform<AffineSpec> = {
   kind: "geometric",
   resizes: "none",
+  needs: ({ scale = [1, 1], aspect = [1, 1] }, { height, width }) => {
+    // The most that it magnifies one of the sides.
+    const most = scale[1] * Math.sqrt(Math.max(aspect[1], 1 / aspect[0]));
+    return { height: height * most, width: width * most };
+  },
   fields: {
     degrees: number("optional", { min: 0, max: 180 }),
     scale: interval("optional", { min: 1e-3, max: 1e3 }),

@@ -67,6 +67,7 @@ const reflected = (side: number, reach: number): Int32Array =>
 /** Draws: whether, then sigma. */
 export const gaussianBlur: PhotometricTransform<GaussianBlurSpec> = {
   kind: "photometric",
+  unit: "pixels",
   fields: {
     kernel: oddInteger("required"),
     sigma: interval("optional", { min: 1e-3, max: 1e3 }),

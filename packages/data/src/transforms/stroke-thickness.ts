@@ -57,6 +57,7 @@ export function changeThickness(image: FloatImage, amount: number, scratch: Floa
 /** Draws: one uniform. */
 export const strokeThickness: PhotometricTransform<StrokeThicknessSpec> = {
   kind: "photometric",
+  unit: "pixels",
   fields: { amount: interval("required", { min: -1, max: 1 }) },
   prepare:
     ({ amount }) =>
