@@ -146,11 +146,7 @@ describe("refused before anything is made:", () => {
       { ...encoder, parameters: [{ name: "fc.weight", shape: [64, 6], role: "matrix" }] },
       /parameters, a list of \{ name, shape, layout, decay, buffer \}/,
     ],
-    [
-      "an encoder without apply",
-      { ...encoder, apply: undefined },
-      /functions init.* and apply/,
-    ],
+    ["an encoder without apply", { ...encoder, apply: undefined }, /functions init.* and apply/],
     ["an encoder of two channels", { ...encoder, channels: 2 }, /channels, 1 or 3/],
     ["nothing", null, /should have name/],
   ])("%s", async (_name, value, says) => {
