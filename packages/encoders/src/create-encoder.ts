@@ -1,4 +1,4 @@
-import { LejepaError, optional, requireArgument, someText } from "@lejepa/ops";
+import { anything, LejepaError, optional, requireArgument, someText } from "@lejepa/ops";
 import { distance } from "fastest-levenshtein";
 import { catalogue, type CatalogueRow, findRow } from "./catalogue.js";
 import type { Encoder } from "./encoder.js";
@@ -24,26 +24,33 @@ export function listEncoders(pattern?: string): readonly CatalogueRow[] {
   return catalogue.filter(({ name }) => matching.test(name));
 }
 
+/** What an encoder is made with, besides its name. */
+export interface EncoderOptions extends ImageOptions {
+  /** Share of the images for which the last residual block is dropped in training, of families that have the option: see
+   *  `VitOptions` and `ResnetOptions`. Default 0. */
+  readonly dropPath?: number;
+}
+
 /** Makes an encoder by name, for images of `imageSize` x `imageSize` x `channels`. Defaults: those of its row in
  *  `listEncoders`, or the size in the name.
  *  @throws LejepaError "unknown-encoder", which suggests the nearest name, and "bad-encoder-option" */
-export function createEncoder(name: string, options: ImageOptions = {}): Encoder {
+export function createEncoder(name: string, options: EncoderOptions = {}): Encoder {
   requireArgument("createEncoder", "name", name, someText, "unknown-encoder");
-  requireEncoderOptions("createEncoder", options, {});
+  requireEncoderOptions("createEncoder", options, { dropPath: anything });
   const row = findRow(name);
   if (row === undefined) throw unknownEncoder(name);
-  const { imageSize = row.input.size, channels = row.input.mean.length } = options;
-  return build(row, { name, imageSize, channels });
+  const { imageSize = row.input.size, channels = row.input.mean.length, dropPath } = options;
+  return build(row, { name, imageSize, channels, ...(dropPath !== undefined && { dropPath }) });
 }
 
-function build(row: CatalogueRow, images: Required<ImageOptions> & { name: string }): Encoder {
+function build(row: CatalogueRow, given: EncoderOptions & { name: string }): Encoder {
   switch (row.family) {
     case "convNet":
-      return convNet({ ...row.options, ...images });
+      return convNet({ ...row.options, ...given });
     case "resnet":
-      return resnet({ ...row.options, ...images });
+      return resnet({ ...row.options, ...given });
     case "vit":
-      return vit({ ...row.options, ...images });
+      return vit({ ...row.options, ...given });
   }
 }
 

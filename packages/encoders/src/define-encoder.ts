@@ -1,4 +1,4 @@
-import { requireTensors } from "@lejepa/ops";
+import { requireArgument, requireTensors, wholeNumber } from "@lejepa/ops";
 import type { Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import type { AcceptedSizes } from "./accepted-sizes.js";
 import { defineModel } from "./define-model.js";
@@ -21,12 +21,16 @@ export function defineEncoder(
   network: Layer<Tensor4D, Embedded>,
 ): Encoder {
   const { name, channels } = traits;
-  const { parameters, features, init, run } = defineModel(name, network);
+  const { parameters, features, init, run, ...model } = defineModel(name, network);
   return {
     ...traits,
     accepts: sizes.accepts,
     parameters,
     features,
+    draws: (images) => {
+      requireArgument("draws", "images", images, wholeNumber(1));
+      return Object.fromEntries(model.draws.map((draw) => [draw, { shape: [images] }]));
+    },
     init,
     apply: (parameters, images, options) => {
       requireTensors(name, { images });

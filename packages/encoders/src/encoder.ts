@@ -26,6 +26,9 @@ export interface ParameterSpec {
 export interface ApplyOptions {
   /** Which statistics batch normalisation uses. */
   readonly mode: "train" | "eval";
+  /** Random numbers by name, uniform in [0, 1), of the shapes that the encoder's `draws` says; others are not read, and in
+   *  "eval" none is. They come from outside, so that a captured step stays a pure function of its inputs. */
+  readonly draws?: Tensors;
   /** Names of intermediate results to hand out as well, of those that the encoder lists. Default: none. */
   readonly features?: readonly string[];
 }
@@ -59,6 +62,9 @@ export interface Encoder {
   readonly parameters: readonly ParameterSpec[];
   /** The intermediate results that `apply` can hand out, first to last: "layer1", "blocks.0". */
   readonly features: readonly string[];
+  /** The random numbers that `apply` takes for N images in "train", as inputs of a step: uniform in [0, 1), new ones at
+   *  each step. None where nothing is drawn. */
+  draws(images: number): Readonly<Record<string, { readonly shape: readonly number[] }>>;
   /** Initial values of all of them, a function of the seed and each name alone. */
   init(seed: number): HostTensors;
   /** Embeds images [N, H, W, C] of a size that it accepts. Differentiable in every parameter that is no buffer; runs on
@@ -67,6 +73,6 @@ export interface Encoder {
    *  In "train" batch normalisation takes the statistics of the images of this call. A batch of groups of views, which
    *  may differ in size, is one call for each group, and the updates of group g feed group g + 1: pass
    *  `{ ...parameters, ...updates }` on, so that running statistics are updated once a group, in order.
-   *  @throws LejepaError "missing-parameter", "bad-shape" and "unknown-feature" */
+   *  @throws LejepaError "missing-parameter", "missing-draws", "bad-shape" and "unknown-feature" */
   apply(parameters: Tensors, images: Tensor4D, options: ApplyOptions): Encoded;
 }

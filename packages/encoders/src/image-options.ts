@@ -19,6 +19,12 @@ export interface ImageOptions {
   readonly channels?: number;
 }
 
+/** Share of the images for which a residual branch is dropped. */
+export const someDropPath: Expected = {
+  text: "a number from 0 to below 1",
+  accepts: (value) => typeof value === "number" && value >= 0 && value < 1,
+};
+
 /** Throws LejepaError "bad-encoder-option" unless every value is a whole number of 1 or more. */
 export function requireWholeNumbers(owner: string, values: Readonly<Record<string, number>>): void {
   for (const [option, value] of Object.entries(values)) {

@@ -47,6 +47,16 @@ const members: Member[] = [
     make: () => resnet({ imageSize: 11, channels: 1, block: "basic", depths: [1, 1] }),
   },
   {
+    title: "a transformer whose blocks are dropped at random",
+    make: () =>
+      vit({ imageSize: 8, channels: 1, patch: 4, dim: 12, depth: 2, heads: 3, dropPath: 0.5 }),
+  },
+  {
+    title: "a residual network whose blocks are dropped at random",
+    make: () =>
+      resnet({ imageSize: 11, channels: 1, block: "basic", depths: [1, 1], dropPath: 0.5 }),
+  },
+  {
     title: "a residual network of bottlenecks",
     make: () => resnet({ imageSize: 10, channels: 3, block: "bottleneck", depths: [1] }),
   },
@@ -58,12 +68,13 @@ function descent(encoder: Encoder): Step {
     tf.tidy(() => {
       const names = encoder.parameters.filter(({ buffer }) => !buffer).map(({ name }) => name);
       const images = inputs["images"] as tf.Tensor4D;
+      const training = { mode: "train", draws: inputs } as const;
       const { value, grads } = tf.valueAndGrads((...args: tf.Tensor[]) => {
         const trained = Object.fromEntries(names.map((name, i) => [name, args[i] as tf.Tensor]));
-        const { embedding } = encoder.apply({ ...state, ...trained }, images, { mode: "train" });
+        const { embedding } = encoder.apply({ ...state, ...trained }, images, training);
         return tf.mean<tf.Scalar>(tf.squaredDifference(embedding, inputs["target"] as tf.Tensor));
       })(names.map((name) => state[name] as tf.Tensor));
-      const { updates } = encoder.apply(state, images, { mode: "train" });
+      const { updates } = encoder.apply(state, images, training);
       const moved = Object.fromEntries(
         names.map((name, i) => [
           name,
@@ -90,7 +101,7 @@ test.for(cases)(
       const engine = await createEngine(name);
       const compiled = await engine.compile(descent(encoder), {
         state: encoder.init(1),
-        inputs: { images: { shape }, target: { shape: [4, encoder.dim] } },
+        inputs: { images: { shape }, target: { shape: [4, encoder.dim] }, ...encoder.draws(4) },
       });
       const outputs = [];
       for (let step = 0; step < 3; step++) {
@@ -98,6 +109,12 @@ test.for(cases)(
           await compiled.run({
             images: numbers(shape, step + 1).dataSync() as Float32Array,
             target: numbers([4, encoder.dim], 9).dataSync() as Float32Array,
+            ...Object.fromEntries(
+              Object.keys(encoder.draws(4)).map((name, i) => [
+                name,
+                Float32Array.of(0.1, 0.9, 0.4, 0.6).map((v) => (v + 0.37 * (step + i)) % 1),
+              ]),
+            ),
           }),
         );
       }

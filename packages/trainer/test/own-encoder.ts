@@ -9,6 +9,7 @@ export function linearEncoder({ name = "linear", dim = 6, bias = "fc.bias" } = {
     channels: 1,
     dim,
     accepts: (height, width) => height === 8 && width === 8,
+    draws: () => ({}),
     features: [],
     parameters: [
       { name: "fc.weight", shape: [64, dim], layout: "linear", decay: true, buffer: false },

@@ -19,8 +19,9 @@ export function inParts(
     ...contentsOf(network),
     apply: (pass, images) => {
       const [, height, width] = images.shape;
-      // Features are those of the whole batch.
-      if (pass.handsOutFeatures) return network.apply(pass, images);
+      // Features and draws are those of the whole batch.
+      const draws = pass.mode === "train" && (network.draws ?? []).length > 0;
+      if (draws || pass.handsOutFeatures) return network.apply(pass, images);
       const parts = partsOf(images, hiddenSize(height, width)).map((part) =>
         network.apply(pass, part),
       );

@@ -8,9 +8,11 @@ import {
   requireSizes,
   requireWholeNumbers,
   sizeList,
+  someDropPath,
 } from "../image-options.js";
 import { kaimingFanOut } from "../initial-value.js";
 import { convNorm, type ConvNormOptions } from "../layers/conv-norm.js";
+import { dropPath, dropPathRates } from "../layers/drop-path.js";
 import { feature } from "../layers/feature.js";
 import { type Layer, named } from "../layers/layer.js";
 import { maxPool, meanPool } from "../layers/pooling.js";
@@ -25,6 +27,9 @@ export interface ResnetOptions extends ImageOptions {
   readonly block: "basic" | "bottleneck";
   /** Number of blocks in each stage; widths are 64, 128, 256, ... */
   readonly depths: readonly number[];
+  /** Share of the images for which the last block is its shortcut in training, from 0 to below 1; the blocks before have
+   *  less, in equal steps down to 0 at the first. Default 0. */
+  readonly dropPath?: number;
 }
 
 /** Residual network (arXiv 1512.03385) as timm builds it:
@@ -32,6 +37,7 @@ export interface ResnetOptions extends ImageOptions {
  *    block: x <- ReLU(path(x) + shortcut(x)), the shortcut a 1x1 convolution and batch norm where the shape changes.
  *  Every later stage halves the image, in the first 3x3 convolution of its first block. No convolution has a bias.
  *  D is 512 for basic blocks and 2048 for bottlenecks, at four stages. It accepts images of every size.
+ *  Draws, where `dropPath` is above 0: "layer1.1.drop_path", "layer2.0.drop_path", ...
  *  Features: "act1", ahead of the maximum, "layer1", "layer2", ...
  *  Initial values: convolutions N(0, 2 / (out height width)); norms 1 and 0, but the last norm of each block starts
  *  at 0, so that a block starts as its shortcut (timm's zero_init_last, its default).
@@ -41,17 +47,28 @@ export function resnet(options: ResnetOptions): Encoder {
     name: optional(someText),
     block: oneOf(["basic", "bottleneck"]),
     depths: sizeList(1),
+    dropPath: optional(someDropPath),
   });
   const { name = "resnet", imageSize = 224, channels = 3, block, depths } = options;
+  const { dropPath: dropped = 0 } = options;
   requireWholeNumbers(name, { imageSize, channels });
   requireSizes(name, "depths", depths);
   const expansion = block === "basic" ? 1 : 4;
+  const rates = [
+    ...dropPathRates(
+      dropped,
+      depths.reduce((sum, depth) => sum + depth, 0),
+    ),
+  ];
   const stages = depths.map((depth, stage) => {
     const width = 64 * 2 ** stage;
     const blocks = Array.from({ length: depth }, (_, i) => {
       const before = i > 0 ? width * expansion : stage > 0 ? (width / 2) * expansion : 64;
       const stride = i === 0 && stage > 0 ? 2 : 1;
-      return named(`${i}`, residualBlock(block, before, width, width * expansion, stride));
+      return named(
+        `${i}`,
+        residualBlock(block, before, width, width * expansion, stride, rates.shift()!),
+      );
     });
     const name = `layer${stage + 1}`;
     return feature(name, named(name, sequence(...blocks)));
@@ -72,6 +89,7 @@ function residualBlock(
   width: number,
   outputs: number,
   stride: number,
+  rate: number,
 ): Layer {
   const layer = (i: number, ...rest: [number, number, number, Partial<ConvNormOptions>?]) =>
     conv([`conv${i}`, `bn${i}`], ...rest);
@@ -88,7 +106,8 @@ function residualBlock(
     inputs === outputs && stride === 1
       ? undefined
       : conv(["downsample.0", "downsample.1"], 1, inputs, outputs, { stride, activation: "none" });
-  return residual(branch, { shortcut, activation: "relu" });
+  const path = rate === 0 ? branch : sequence(branch, dropPath("drop_path", rate, "first"));
+  return residual(path, { shortcut, activation: "relu" });
 }
 
 /** Convolution that keeps the size at stride 1, batch norm and, unless told otherwise, ReLU. */

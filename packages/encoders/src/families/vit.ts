@@ -13,9 +13,15 @@ import * as tf from "@tensorflow/tfjs-core";
 import { wholePatches } from "../accepted-sizes.js";
 import { defineEncoder, type Embedded } from "../define-encoder.js";
 import type { Encoder } from "../encoder.js";
-import { type ImageOptions, requireEncoderOptions, requireWholeNumbers } from "../image-options.js";
+import {
+  type ImageOptions,
+  requireEncoderOptions,
+  requireWholeNumbers,
+  someDropPath,
+} from "../image-options.js";
 import { constant, normal, torchDefault } from "../initial-value.js";
 import { layerNormPlans } from "../layers/layer-norm.js";
+import { dropPath, dropPathRates } from "../layers/drop-path.js";
 import { feature } from "../layers/feature.js";
 import { type Layer, named } from "../layers/layer.js";
 import { perceptron } from "../layers/perceptron.js";
@@ -47,6 +53,9 @@ export interface VitOptions extends ImageOptions {
   readonly classToken?: boolean;
   /** Activation of the perceptrons. Default "gelu". */
   readonly activation?: Activation;
+  /** Share of the images for which the last block is dropped in training, from 0 to below 1; the blocks before have less,
+   *  in equal steps down to 0 at the first. Default 0. */
+  readonly dropPath?: number;
   /** The embedding: the class token, or the mean of the patch tokens. Default "token" with a class token. */
   readonly pool?: "token" | "mean";
 }
@@ -57,6 +66,7 @@ export interface VitOptions extends ImageOptions {
  *  and a last norm. With L = floor(S / patch)^2 patches of images of side S the position table is [1, L (+1), D].
  *  Images of other multiples of the patch, square or not, are accepted too: the table is resampled to their grid, see
  *  `resampledPositions`, within the step, so that its gradient arrives.
+ *  Draws, where `dropPath` is above 0: "blocks.1.drop_path1", "blocks.1.drop_path2", "blocks.2.drop_path1", ...
  *  Features: "blocks.0", "blocks.1", ..., tokens ahead of the last norm.
  *  Initial values: linear layers and positions N(0, 0.02^2), class token N(0, 1e-12), biases 0, norms 1 and 0; the
  *  patch embedding keeps PyTorch's default for convolutions, weight and bias uniform within 1 / sqrt(fan in).
@@ -75,6 +85,7 @@ export function vit(options: VitOptions): Encoder {
       accepts: (value) => typeof value === "boolean",
     }),
     activation: optional(oneOf(["relu", "gelu", "gelu_tanh", "quick_gelu", "silu"])),
+    dropPath: optional(someDropPath),
     pool: optional(oneOf(["token", "mean"])),
   });
   const {
@@ -88,6 +99,7 @@ export function vit(options: VitOptions): Encoder {
     mlpRatio = 4,
     classToken = true,
     activation = "gelu",
+    dropPath: dropped = 0,
   } = options;
   requireWholeNumbers(name, { imageSize, channels });
   const pool = options.pool ?? (classToken ? "token" : "mean");
@@ -108,13 +120,14 @@ export function vit(options: VitOptions): Encoder {
     );
   }
   const prefix = classToken ? 1 : 0;
+  const rates = dropPathRates(dropped, depth);
   const network = followedBy(
     sequence(
       patchTokens({ patch, channels, dim, prefix, side }),
       ...Array.from({ length: depth }, (_, i) =>
         feature(
           `blocks.${i}`,
-          named(`blocks.${i}`, block({ dim, heads, hidden, activation })),
+          named(`blocks.${i}`, block({ dim, heads, hidden, activation, rate: rates[i] as number })),
           (x) => tf.transpose(x, [1, 0, 2]),
         ),
       ),
@@ -167,17 +180,20 @@ function patchTokens({
   };
 }
 
-/** x <- x + attn(norm1(x)),  x <- x + mlp(norm2(x))  of tokens [L, N, D]. */
+/** x <- x + attn(norm1(x)),  x <- x + mlp(norm2(x))  of tokens [L, N, D], either sum without its branch for a share `rate`
+ *  of the images. */
 function block({
   dim,
   heads,
   hidden,
   activation,
+  rate,
 }: {
   readonly dim: number;
   readonly heads: number;
   readonly hidden: number;
   readonly activation: Activation;
+  readonly rate: number;
 }): Layer {
   const common = {
     dim,
@@ -185,8 +201,18 @@ function block({
     initial: { weight: normal(0.02), bias: constant(0) },
   };
   return sequence(
-    residual(selfAttention({ names: ["norm1", "attn"], heads, ...common })),
-    residual(perceptron({ names: ["norm2", "mlp"], hidden, activation, ...common })),
+    residual(
+      sequence(
+        selfAttention({ names: ["norm1", "attn"], heads, ...common }),
+        dropPath("drop_path1", rate, "second"),
+      ),
+    ),
+    residual(
+      sequence(
+        perceptron({ names: ["norm2", "mlp"], hidden, activation, ...common }),
+        dropPath("drop_path2", rate, "second"),
+      ),
+    ),
   );
 }
 

@@ -20,6 +20,7 @@ interface Run extends Pick<ModelContents, "owner" | "shapes"> {
   readonly parameters: Tensors;
   readonly mode: "train" | "eval";
   readonly updates: Record<string, Tensor>;
+  readonly draws: Tensors;
   /** Names of the features that were asked for. */
   readonly asked: readonly string[];
   readonly features: Record<string, Tensor>;
@@ -53,9 +54,10 @@ export class ForwardPass {
     requireArgument(owner, "parameters", parameters, someObject);
     requireOptions(owner, options, {
       mode: oneOf(["train", "eval"]),
+      draws: optional(someObject),
       features: optional(someArray),
     });
-    const { mode, features: asked = [] } = options;
+    const { mode, draws = {}, features: asked = [] } = options;
     for (const name of asked) {
       if (model.features.includes(name)) continue;
       throw new LejepaError(
@@ -64,7 +66,7 @@ export class ForwardPass {
       );
     }
     return new ForwardPass(
-      { owner, shapes, parameters, mode, asked, updates: {}, features: {} },
+      { owner, shapes, parameters, mode, draws, asked, updates: {}, features: {} },
       "",
     );
   }
@@ -119,6 +121,22 @@ export class ForwardPass {
     requireTensors(owner, { [full]: tensor });
     // Asked here, since one of another shape may have as many elements, or broadcast.
     requireShape(owner, full, tensor.shape, shapes.get(full)!);
+    return tensor;
+  }
+
+  /** The random numbers `name` of the layer, one for each of `images`. Throws LejepaError "missing-draws" and "bad-shape". */
+  draws(name: string, images: number): Tensor {
+    const { owner, draws } = this.#run;
+    const full = this.#scope + name;
+    const tensor = draws[full];
+    if (tensor === undefined) {
+      throw new LejepaError(
+        "missing-draws",
+        `${owner}: there are no draws "${full}" to train with; pass options.draws, with numbers from 0 to 1 for each name of draws(${images}), or build it with a dropPath of 0.`,
+      );
+    }
+    requireTensors(owner, { [full]: tensor });
+    requireShape(owner, full, tensor.shape, [images]);
     return tensor;
   }
 

@@ -8,6 +8,8 @@ import type { ForwardPass } from "./forward-pass.js";
 export interface Layer<X extends Tensor = Tensor, Y = Tensor> {
   /** Its parameters in the order of timm's `state_dict`, by names of its own: "weight", "attn.qkv.bias". */
   readonly plans: readonly ParameterPlan[];
+  /** Names of the random numbers that it takes in training, a tensor [N] each, uniform in [0, 1). */
+  readonly draws?: readonly string[];
   /** Names of intermediate results that it hands out where a caller asks for them: see `feature`. */
   readonly features?: readonly string[];
   /** Its result for x. It takes its parameters from the pass, which knows where in the model it stands. */
@@ -32,18 +34,20 @@ export function named<X extends Tensor, Y>(name: string, layer: Layer<X, Y>): La
 }
 
 /** What layers have that a model lists. */
-type Contents = Pick<Layer, "plans" | "features">;
+type Contents = Pick<Layer, "plans" | "draws" | "features">;
 
 /** All that layers have, of which a layer consists. */
 export const contentsOf = (...layers: readonly Contents[]): Contents => ({
   plans: layers.flatMap(({ plans }) => plans),
+  draws: layers.flatMap(({ draws = [] }) => draws),
   features: layers.flatMap(({ features = [] }) => features),
 });
 
 /** What a layer has, by the names outside of it. */
-const contentsWithin = (name: string, { plans, features = [] }: Contents): Contents => ({
-  plans: plansWithin(name, plans),
-  features: features.map((feature) => `${name}.${feature}`),
+const contentsWithin = (name: string, layer: Contents): Contents => ({
+  plans: plansWithin(name, layer.plans),
+  draws: (layer.draws ?? []).map((draw) => `${name}.${draw}`),
+  features: (layer.features ?? []).map((feature) => `${name}.${feature}`),
 });
 
 /** Plans by the names that they have outside of the layer `name`. */
