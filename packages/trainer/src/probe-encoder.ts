@@ -28,7 +28,7 @@ export async function embedRun(
   dataset: Dataset,
   options: Omit<EmbedOptions, "views"> = {},
 ): Promise<Embeddings> {
-  const views = plainView(trainViews(run.config));
+  const views = plainView(trainViews(run.config)[0]);
   return embed(engine, run.encoder, run.parameters, dataset, { ...options, views });
 }
 

@@ -1,19 +1,22 @@
 import { projector, type Encoder } from "@lejepa/encoders";
 import type { BatchShare } from "@lejepa/ops";
-import { integralOf, type TrainConfig } from "./config.js";
+import { integralOf, trainViews, type TrainConfig } from "./config.js";
 import { lejepaStep, type LejepaStep } from "./lejepa-step.js";
 
 /** The training step that a config describes, for the encoder that it names; with a share that of one of several
  *  processes. */
 export function stepOf(config: TrainConfig, encoder: Encoder, share?: BatchShare): LejepaStep {
-  const { lambda, combine, sigreg, weightDecay, slices } = config;
+  const { lambda, combine, sigreg, target, globalViews, weightDecay, slices } = config;
   return lejepaStep({
     encoder,
     projector: projector({ inputDim: encoder.dim, ...config.projector }),
-    batch: { views: config.views, size: config.batchSize },
+    batch: {
+      images: config.batchSize,
+      groups: trainViews(config).map(({ count, size }) => ({ views: count, size })),
+    },
     share,
     slices,
-    loss: { lambda, combine, sigreg, ...integralOf(config) },
+    loss: { lambda, combine, sigreg, target, globalViews, ...integralOf(config) },
     optimizer: { weightDecay },
   });
 }
