@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { floatImages } from "@lejepa/data";
 import { toTorch } from "@lejepa/encoders";
 import { createEngine } from "@lejepa/engine";
 import type { HostTensor } from "@lejepa/ops";
@@ -21,9 +22,10 @@ test.for(models)(
     needs("python", context);
     const definition = referenceStep(model, batch);
     const state = definition.initialState(seed);
-    const images = Array.from({ length: steps }, (_, i) => definition.images(i));
-    const moments = images.map((_, step) => ({ step, learningRate: 1e-4 / (1 + step), seed }));
-    const inputs = moments.map((moment, i) => definition.inputsAt(moment, images[i]!));
+    const batches = Array.from({ length: steps }, (_, i) => definition.batchAt(i));
+    const images = batches.map(({ groups }) => floatImages(groups[0]));
+    const moments = batches.map((_, step) => ({ step, learningRate: 1e-4 / (1 + step), seed }));
+    const inputs = moments.map((moment, i) => definition.inputsAt(moment, batches[i]!));
 
     const engine = await createEngine("onnx");
     const compiled = await engine.compile(definition.step, { state, inputs: definition.inputs });
@@ -32,7 +34,7 @@ test.for(models)(
     await engine.dispose();
 
     const given: Record<string, HostTensor> = {
-      images: stack(images, definition.inputs["images"]!.shape),
+      images: stack(images, definition.inputs["images/0"]!.shape),
       directions: stack(
         inputs.map(({ directions }) => directions as Float32Array),
         definition.inputs["directions"]!.shape,

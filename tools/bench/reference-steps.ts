@@ -1,3 +1,4 @@
+import type { Batch as LoadedBatch } from "@lejepa/data";
 import { convNet, createEncoder, projector, vit, type Encoder } from "@lejepa/encoders";
 import type { BatchShare } from "@lejepa/ops";
 import { lejepaStep, type LejepaStep } from "@lejepa/trainer";
@@ -59,25 +60,45 @@ export const references: Readonly<Record<Model, Reference>> = {
 };
 
 /** The training step of one model, from the definition that its PyTorch twin shares: projector 256 -> 16, 256 slices,
- *  lambda 0.05. `images(i)` is batch i of seeded images of independent normal pixels, [V N, H, W, C].
+ *  lambda 0.05. `batchAt(i)` is batch i of seeded images of independent normal pixels, [V N, H, W, C].
  *  With a share it is the step of one of several processes; the images are those of all. */
 export function referenceStep(
   model: Model,
   batch: Batch = references[model].batch,
   share?: BatchShare,
-): LejepaStep & { encoder: Encoder; head: ReturnType<typeof projector>; images: Images } {
+): LejepaStep & {
+  encoder: Encoder;
+  head: ReturnType<typeof projector>;
+  batchAt: (index: number) => LoadedBatch;
+} {
   const encoder = references[model].encoder();
   const head = projector({ inputDim: encoder.dim, hidden: [256], outputDim: 16 });
-  const pixels = batch.views * batch.size * encoder.imageSize ** 2 * encoder.channels;
+  const { views, size } = batch;
+  const { imageSize, channels } = encoder;
+  const shape = [views * size, imageSize, imageSize, channels] as const;
+  const pixels = views * size * imageSize ** 2 * channels;
   return {
     encoder,
     head,
-    images: (index) => {
+    batchAt: (index) => {
       const normal = randomNormal.source(seedrandom.alea(`bench/${index}`))();
-      return Float32Array.from({ length: pixels }, () => normal());
+      const images = Float32Array.from({ length: pixels }, () => normal());
+      return {
+        index,
+        epoch: 0,
+        size,
+        groups: [{ views, shape, images, normalise: undefined }],
+        indices: Int32Array.from({ length: size }, (_, n) => n),
+        labels: undefined,
+      };
     },
-    ...lejepaStep({ encoder, projector: head, batch, share, slices: 256, loss: { lambda: 0.05 } }),
+    ...lejepaStep({
+      encoder,
+      projector: head,
+      batch: { images: size, groups: [{ views }] },
+      share,
+      slices: 256,
+      loss: { lambda: 0.05 },
+    }),
   };
 }
-
-type Images = (index: number) => Float32Array;

@@ -31,13 +31,13 @@ export async function openReferenceStep(
     state: definition.initialState(seed),
     inputs: definition.inputs,
   });
-  const pool: Float32Array[] = [];
+  const pool: ReturnType<typeof definition.batchAt>[] = [];
   let step = 0;
   return {
     compileMilliseconds: compiled.compileMilliseconds,
     async run() {
-      const images = (pool[step % 4] ??= definition.images(step % 4));
-      const inputs = definition.inputsAt(momentOf(step), images);
+      const given = (pool[step % 4] ??= definition.batchAt(step % 4));
+      const inputs = definition.inputsAt(momentOf(step), given);
       step++;
       const start = performance.now();
       const { loss } = await compiled.run(inputs);

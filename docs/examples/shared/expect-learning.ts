@@ -1,5 +1,5 @@
 /** What the test of every example asks for, besides the value and gradient of its objective. */
-import { createLoader, mnist, mnistViews } from "@lejepa/data";
+import { createLoader, floatImages, mnist, mnistViews } from "@lejepa/data";
 import { directions, lejepaLoss } from "@lejepa/sigreg";
 import { float64Adapter } from "@lejepa/tensor/float64";
 import { expect } from "vitest";
@@ -34,7 +34,7 @@ export async function expectRowsInPlace(create: CreateModel): Promise<void> {
     workers: 0,
     batches: 1,
   });
-  const { images } = (await loader.next()).value!;
+  const images = floatImages((await loader.next()).value!.groups[0]);
   await loader.close();
   const image = (row: number) => images.subarray(row * pixels, (row + 1) * pixels);
   const rowsFrom = (source: (row: number) => number): Float32Array => {

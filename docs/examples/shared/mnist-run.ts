@@ -1,5 +1,12 @@
 /** What the examples have in common: views of MNIST, the schedule, the kNN probe before and after. */
-import { createLoader, mnist, mnistViews, plainView, type Dataset } from "@lejepa/data";
+import {
+  createLoader,
+  floatImages,
+  mnist,
+  mnistViews,
+  plainView,
+  type Dataset,
+} from "@lejepa/data";
 import { createEngine, type Engine } from "@lejepa/engine";
 import { knnProbe, type LabelledFeatures } from "@lejepa/eval";
 import { warmupCosine } from "@lejepa/trainer";
@@ -82,7 +89,7 @@ export async function runOnMnist(create: CreateModel, options: RunOptions): Prom
     const views = mnistViews(recipe.views);
     for await (const batch of createLoader(train, { batchSize, views, seed, batches: steps })) {
       const rate = warmupCosine(schedule, batch.index);
-      const losses = await model.step(batch.images, batch.index, rate);
+      const losses = await model.step(floatImages(batch.groups[0]), batch.index, rate);
       onStep?.(batch.index, losses);
     }
     const seconds = (performance.now() - start) / 1000;
@@ -118,7 +125,7 @@ async function embedded(model: Model, dataset: Dataset): Promise<LabelledFeature
   for await (const batch of loader) {
     const at = batch.index * rows;
     const images = new Float32Array(rows * pixels); // the last batch is filled up with zeros
-    images.set(batch.images);
+    images.set(floatImages(batch.groups[0]));
     const embeddings = await model.embed(images);
     features.set(embeddings.subarray(0, batch.size * dim), at * dim);
     labels.set(batch.labels!, at);

@@ -86,7 +86,7 @@ export function trainingProgress(): { callbacks: TrainCallbacks; stop(): void } 
       onStart({ config, run, engineDescription, resumedFrom, notes }) {
         const from = resumedFrom === null ? "" : `, from step ${resumedFrom}`;
         say(
-          `Training ${config.encoder}: ${counted(config.steps, "step")} of ${counted(config.batchSize, "image")} x ${counted(config.views, "view")}${from}\n` +
+          `Training ${config.encoder}: ${counted(config.steps, "step")} of ${counted(config.batchSize, "image")} x ${counted(config.views + (config.localViews?.count ?? 0), "view")}${from}\n` +
             `  on ${engineDescription}\n  into ${run}`,
         );
         for (const note of notes) say(`  ${note}`);

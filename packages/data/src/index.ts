@@ -1,4 +1,5 @@
 export { arrayDataset, type ArrayDatasetOptions } from "./array-dataset.js";
+export { floatImages, type BatchGroup, type Normalisation } from "./batch-group.js";
 export {
   checkDataset,
   type Dataset,
@@ -29,4 +30,12 @@ export type { ResizeSpec } from "./transforms/resize.js";
 export type { StrokeThicknessSpec } from "./transforms/stroke-thickness.js";
 export type { TransformName, TransformSpec } from "./transforms/table.js";
 export { makeView } from "./view-maker.js";
-export { checkViewSpec, mnistViews, plainView, type ViewSpec } from "./view-spec.js";
+export {
+  checkViewGroups,
+  checkViewSpec,
+  mnistViews,
+  plainView,
+  type ViewGroup,
+  type ViewGroups,
+  type ViewSpec,
+} from "./view-spec.js";

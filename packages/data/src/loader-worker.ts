@@ -35,7 +35,10 @@ async function run({ id, plan }: WorkerJob): Promise<void> {
   try {
     const read = opened === undefined ? fromMainThread(id) : itemReader(await opened, views);
     const content = await assemble(plan, readAhead(plan.indices, read));
-    reply({ id, content }, [content.images.buffer as ArrayBuffer]);
+    reply(
+      { id, content },
+      content.groups.map(({ images }) => images.buffer as ArrayBuffer),
+    );
   } catch (error) {
     reply({ id, error: recordError(error) });
   }

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { createAssembler, type BatchContent, type BatchPlan, type Reference } from "./assemble.js";
+import type { BatchGroup } from "./batch-group.js";
 import { checkFields, recordOf } from "./check-fields.js";
 import { checkDataset, type Dataset } from "./dataset.js";
 import { LejepaError } from "./error.js";
@@ -7,7 +8,7 @@ import { abortSignal, anything, boolean, oneOf, wholeNumber, type Field } from "
 import { itemReader, type ItemReader } from "./item-reader.js";
 import { permutation } from "./permutation.js";
 import { readAhead } from "./read-ahead.js";
-import { checkViewSpec, type ViewSpec } from "./view-spec.js";
+import { checkViewGroups, type ViewGroup, type ViewGroups } from "./view-spec.js";
 import { startWorkerThreads } from "./worker-threads.js";
 
 /** Views of some samples, ready for an encoder. */
@@ -16,14 +17,10 @@ export interface Batch {
   readonly index: number;
   /** The epoch it belongs to, from 0. */
   readonly epoch: number;
-  /** Views of each sample, V. */
-  readonly views: number;
   /** Samples, N. */
   readonly size: number;
-  /** [V*N, H, W, C]. */
-  readonly shape: readonly [number, number, number, number];
-  /** The images, view-major: view v of sample n is image v*N + n. Yours to keep or to change. */
-  readonly images: Float32Array;
+  /** Their views, group by group as they were asked for; one where a single group was. */
+  readonly groups: readonly [BatchGroup, ...BatchGroup[]];
   /** The N samples' indices in the dataset. */
   readonly indices: Int32Array;
   /** The N samples' labels, when the dataset has labels. */
@@ -34,8 +31,8 @@ export interface Batch {
 export interface LoaderOptions {
   /** Samples of a batch, N. */
   readonly batchSize: number;
-  /** How views are made; `mnistViews()`, `plainView()` or your own. */
-  readonly views: ViewSpec;
+  /** How views are made, in one group or in several: `mnistViews()`, `plainView(...)` or your own. */
+  readonly views: ViewGroup | readonly ViewGroup[];
   /** A whole number: same seed, same batches, whatever the other machine, the number of workers or
    *  the batch begun at. 0 by default. */
   readonly seed?: number;
@@ -95,7 +92,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions): Loader {
     const plan = await planOf(index);
     const content = await makeBatch.run(plan);
     const { epoch, indices } = plan;
-    return { index, epoch, views: views.count, size: indices.length, indices, ...content };
+    return { index, epoch, size: indices.length, indices, ...content };
   };
   const fill = (depth: number): void => {
     while (!closing && queue.length < depth && nextBatch < endBatch) {
@@ -195,7 +192,7 @@ function settingsOf(dataset: Dataset, options: LoaderOptions) {
   const given = recordOf(options, "loader", "invalid-option");
   checkFields(given, loaderFields, "loader", "invalid-option");
   const { batchSize, seed = 0, order = "shuffled", startBatch = 0, signal } = options;
-  const views = checkViewSpec(options.views);
+  const views = checkViewGroups(options.views);
   const { name, length } = dataset;
   const { dropLast = order === "shuffled" } = options;
   const batchesPerEpoch = dropLast ? Math.floor(length / batchSize) : Math.ceil(length / batchSize);
@@ -258,7 +255,7 @@ interface BatchMaker {
   close(): Promise<void>;
 }
 
-function inThisThread(dataset: Dataset, views: ViewSpec, seed: number): BatchMaker {
+function inThisThread(dataset: Dataset, views: ViewGroups, seed: number): BatchMaker {
   const assemble = createAssembler(dataset, views, seed);
   const read = itemReader(dataset, views);
   return {

@@ -4,7 +4,8 @@ import { randomOf } from "./random.js";
 import { drawWindow } from "./transforms/random-resized-crop.js";
 import type { TransformSpec } from "./transforms/table.js";
 
-const of = (...transforms: TransformSpec[]) => neededSize({ count: 1, size: [24, 32], transforms });
+const of = (...transforms: TransformSpec[]) =>
+  neededSize([{ count: 1, size: [24, 32], transforms }]);
 
 test.each<[string, TransformSpec[], [number, number] | undefined]>([
   ["nothing but a stretch", [], [24, 32]],
@@ -46,7 +47,13 @@ test.each<[string, TransformSpec[], [number, number] | undefined]>([
 });
 
 test("views of the size of the image need it as it is", () => {
-  expect(neededSize({ count: 1, transforms: [] })).toBeUndefined();
+  expect(neededSize([{ count: 1, transforms: [] }])).toBeUndefined();
+});
+
+test("of several groups the largest counts, and one that needs images as they are", () => {
+  const square = (side: number) => ({ count: 1, size: [side, side] as const, transforms: [] });
+  expect(neededSize([square(9), square(30), square(8)])).toEqual({ height: 30, width: 30 });
+  expect(neededSize([square(9), { count: 1, transforms: [] }])).toBeUndefined();
 });
 
 test.each([

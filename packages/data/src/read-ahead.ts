@@ -1,6 +1,6 @@
 /** Items that are being read, or wait for their views to be made: enough to keep a decoder busy while views are made,
  *  few enough that a batch of photographs is not decoded as a whole. */
-const ahead = 4;
+export const ahead = 4;
 
 /** The items of these indices in order, read a few ahead of whoever takes them: beside the one taken, at most four live.
  *  Rejects with what reading the first item that fails rejects with; none is asked for after that. */

@@ -1,6 +1,6 @@
 import { checkFields, checkValue, recordOf } from "./check-fields.js";
 import { LejepaError } from "./error.js";
-import { anything, wholeNumber, type Field } from "./fields.js";
+import { anything, oneOf, wholeNumber, type Field } from "./fields.js";
 import { suggestName } from "./nearest-name.js";
 import { said } from "./said.js";
 import {
@@ -10,10 +10,10 @@ import {
   type TransformSpec,
 } from "./transforms/table.js";
 
-/** How the views of an image are made. Plain data: it goes to worker threads and into config files
+/** How views of one size are made of an image. Plain data: it goes to worker threads and into config files
  *  as it is. */
-export interface ViewSpec {
-  /** Views of each image, V; >= 1. */
+export interface ViewGroup {
+  /** Views of each image in this group, V; >= 1. */
   readonly count: number;
   /** Height and width of a view; without it, those of the image. random-resized-crop, center-crop and resize bring the
    *  image to this size; without one of them, the image is stretched to it first, bilinearly. */
@@ -23,7 +23,18 @@ export interface ViewSpec {
    *  (random-resized-crop without antialias, horizontal-flip, affine, elastic) cost one bilinear resampling together,
    *  with zeros outside the image. */
   readonly transforms: readonly TransformSpec[];
+  /** What a loader gives: "floats" (default), or "bytes", a quarter of the memory, with the normalisation for later. The
+   *  values before it are then brought to 256 levels of 0..1, each at most half a level, 1/510, off, and limited to these;
+   *  those of bytes that were only sampled with antialias, cut out or mirrored stay exactly what they are. `normalise` may
+   *  only be the last transform. */
+  readonly values?: "floats" | "bytes";
 }
+
+/** A single group of views. */
+export type ViewSpec = ViewGroup;
+
+/** Groups of views, which may differ in size: global and local crops, say. */
+export type ViewGroups = readonly [ViewGroup, ...ViewGroup[]];
 
 /** The augmentation of the MNIST recipe: affine and elastic in one resampling, stroke thickness,
  *  brightness, normalisation. Lengths are fractions of the side: 2.5/28 is 2.5 pixels of MNIST.
@@ -75,7 +86,7 @@ function plainTransform(spec: TransformSpec): TransformSpec[] {
 
 const side = wholeNumber("required", { min: 1, max: 65_536 });
 
-const viewFields: Readonly<Record<keyof ViewSpec, Field>> = {
+const viewFields: Readonly<Record<keyof ViewGroup, Field>> = {
   count: wholeNumber("required", { min: 1 }),
   size: {
     presence: "optional",
@@ -88,29 +99,47 @@ const viewFields: Readonly<Record<keyof ViewSpec, Field>> = {
     expected: "a list of transforms",
     accepts: (value) => Array.isArray(value),
   },
+  values: oneOf("optional", ["floats", "bytes"]),
 };
 
 /** The value as a view specification, if it is one: reads config files. Throws `unknown-transform`,
  *  with the nearest known name, and `invalid-views`, with the path of the value that is wrong and
  *  what it must be. */
 export function checkViewSpec(value: unknown): ViewSpec {
-  const spec = recordOf(value, "views", "invalid-views");
-  checkFields(spec, viewFields, "views", "invalid-views");
-  checkTransforms(spec as unknown as OneView);
-  return value as ViewSpec;
+  return checkGroup(value, "views");
+}
+
+/** The groups that a value is, itself being one or a list of them. Throws as {@link checkViewSpec}. */
+export function checkViewGroups(value: unknown): ViewGroups {
+  if (!Array.isArray(value)) return [checkGroup(value, "views")];
+  if (value.length === 0)
+    throw new LejepaError(
+      "invalid-views",
+      "views: the list is empty. Give at least one group of views.",
+    );
+  // Spread, as `map` passes over what is missing from a list.
+  const groups = [...(value as unknown[])].map((each, at) => checkGroup(each, `views[${at}]`));
+  return groups as [ViewGroup, ...ViewGroup[]];
+}
+
+function checkGroup(value: unknown, where: string): ViewGroup {
+  const group = recordOf(value, where, "invalid-views");
+  checkFields(group, viewFields, where, "invalid-views");
+  checkTransforms(group as unknown as ViewGroup, where);
+  return value as ViewGroup;
 }
 
 /** The same for the parts of a specification that make one view; the number of views may be there. */
 export function checkOneView(value: unknown): void {
   const spec = recordOf(value, "views", "invalid-views");
   checkFields(spec, { ...viewFields, count: anything("optional") }, "views", "invalid-views");
-  checkTransforms(spec as unknown as OneView);
+  checkTransforms(spec as unknown as OneView, "views");
 }
 
-type OneView = Pick<ViewSpec, "size" | "transforms">;
+type OneView = Pick<ViewGroup, "size" | "transforms" | "values">;
 
-function checkTransforms({ size, transforms: list }: OneView): void {
-  const where = (position: number): string => `views.transforms[${position}]`;
+function checkTransforms({ size, transforms: list, values }: OneView, group: string): void {
+  const where = (position: number): string => `${group}.transforms[${position}]`;
   // By index, as what is missing from a list is passed over by other ways.
   for (let position = 0; position < list.length; position++)
     checkTransform(list[position], where(position));
@@ -120,7 +149,13 @@ function checkTransforms({ size, transforms: list }: OneView): void {
   if (own >= 0 && (size === undefined || sizes.lastIndexOf("to-output-size") < own))
     throw new LejepaError(
       "invalid-views",
-      `${where(own)} (${list[own]!.name}): it leaves images of several sizes. Set views.size, and bring them to it by a transform after this one, such as center-crop.`,
+      `${where(own)} (${list[own]!.name}): it leaves images of several sizes. Set ${group}.size, and bring them to it by a transform after this one, such as center-crop.`,
+    );
+  const normalised = list.findIndex(({ name }) => name === "normalise");
+  if (values === "bytes" && normalised >= 0 && normalised < list.length - 1)
+    throw new LejepaError(
+      "invalid-views",
+      `${where(normalised)} (normalise): it must come last where values is "bytes", as bytes are what is there before it. Move it, or leave values out.`,
     );
 }
 

@@ -1,14 +1,14 @@
 import type { BatchContent, BatchPlan } from "./assemble.js";
 import type { DatasetSource, Sample } from "./dataset.js";
 import { LejepaError, type DataErrorCode } from "./error.js";
-import type { ViewSpec } from "./view-spec.js";
+import type { ViewGroups } from "./view-spec.js";
 
 /** What a worker thread is started with. */
 export interface WorkerSetup {
   readonly dataset: { readonly name: string; readonly length: number };
   /** How to open the dataset; undefined when the main thread has to be asked for samples. */
   readonly source: DatasetSource | undefined;
-  readonly views: ViewSpec;
+  readonly views: ViewGroups;
   readonly seed: number;
 }
 

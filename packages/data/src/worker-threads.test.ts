@@ -12,7 +12,7 @@ const program = `
   const dataset = { ...open(), reopen: { module, export: "open" } };
   const views = { count: 1, transforms: [] };
   const { value } = await createLoader(dataset, { batchSize: 1, views, workers: 1 }).next();
-  console.log(value.images[0]);
+  console.log(value.groups[0].images[0]);
 `;
 
 test.each([

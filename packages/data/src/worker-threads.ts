@@ -5,6 +5,7 @@ import type { BatchContent, BatchPlan } from "./assemble.js";
 import { messageOf, type Sample } from "./dataset.js";
 import { LejepaError } from "./error.js";
 import type { ItemReader } from "./item-reader.js";
+import { ahead } from "./read-ahead.js";
 import { errorOf, type WorkerCall, type WorkerReply, type WorkerSetup } from "./worker-message.js";
 
 /** Threads that make batches. */
@@ -19,7 +20,12 @@ interface Thread {
   readonly worker: Worker;
   readonly waiting: Map<
     number,
-    { resolve: (content: BatchContent) => void; reject: (error: Error) => void }
+    {
+      resolve: (content: BatchContent) => void;
+      reject: (error: Error) => void;
+      /** The first samples, which were not waited to be asked for. */
+      early: Promise<Sample>[];
+    }
   >;
   /** Answers what the thread asks for, one after the other. */
   answered: Promise<void>;
@@ -69,7 +75,11 @@ export function startWorkerThreads(
         );
         if (thread.failure) return reject(thread.failure);
         const id = nextId++;
-        thread.waiting.set(id, { resolve, reject });
+        // A thread that cannot read has something to do as soon as it gets to this batch.
+        const first = setup.source === undefined ? plan.indices.subarray(0, ahead) : [];
+        const early = Array.from(first, read);
+        for (const reading of early) reading.catch(reject);
+        thread.waiting.set(id, { resolve, reject, early });
         thread.worker.ref();
         call(thread, { id, plan });
       }),
@@ -93,9 +103,10 @@ function startThread(url: URL, setup: WorkerSetup, read: ItemReader): Thread {
   };
   /** Several items are read at once, and sent in the order in which they were asked for. */
   const send = (job: number, index: number): void => {
-    const reading = read(index);
+    const waiting = thread.waiting.get(job);
+    const reading = waiting?.early.shift() ?? read(index);
     // The job is told at once, with the error as it was thrown.
-    reading.catch((error: Error) => thread.waiting.get(job)?.reject(error));
+    reading.catch((error: Error) => waiting?.reject(error));
     thread.answered = thread.answered.then(() =>
       reading.then(
         (sample) => {

@@ -113,6 +113,20 @@ const rows: ArgumentRow[] = [
     options: 0,
     allowed: { size: ["nothing"], transforms: ["an array"] },
   },
+  {
+    name: "checkViewGroups",
+    call: dataPackage.checkViewGroups,
+    args: [views],
+    options: 0,
+    allowed: { size: ["nothing"], transforms: ["an array"] },
+  },
+  {
+    name: "floatImages",
+    call: dataPackage.floatImages,
+    args: [{ images: new Uint8Array(4), shape: [1, 2, 2, 1], normalise: { mean: [0], std: [1] } }],
+    options: 0,
+    allowed: { normalise: ["nothing"] },
+  },
   { name: "mnistViews", call: mnistViews, args: [2], allowed: { 0: ["nothing"] } },
   { name: "plainView", call: plainView, args: [mnistViews(2)] },
 ];
@@ -169,7 +183,7 @@ describe.each([0, 1])("with %i worker threads", (workers) => {
       images: Uint8ClampedArray.from(bytes),
       labels: Float64Array.of(0, 1, 2, 3),
     });
-    expect(clamped.images).toEqual(plain.images);
+    expect(clamped.groups).toEqual(plain.groups);
     expect([...clamped.labels!]).toEqual([0, 1, 2, 3]);
   });
 

@@ -71,10 +71,12 @@ describe("batches", () => {
       [2, 0, 1],
     ]);
     const [, second] = batches;
-    expect(second).toMatchObject({ views: 2, shape: [4, 4, 3, 1] });
+    expect(second!.groups).toMatchObject([{ views: 2, shape: [4, 4, 3, 1] }]);
     expect([...second!.indices]).toEqual([2, 3]);
     expect([...second!.labels!]).toEqual([2, 3]);
-    const firstPixels = [0, 1, 2, 3].map((image) => Math.round(second!.images[image * 12]!));
+    const firstPixels = [0, 1, 2, 3].map((image) =>
+      Math.round(second!.groups[0].images[image * 12]!),
+    );
     expect(firstPixels).toEqual([2, 3, 2, 3]);
   });
 
@@ -115,7 +117,7 @@ describe("batches", () => {
         expected.slice(4),
       );
     const [other] = await batchesOf(dataset, { ...options, seed: 6, batches: 1, workers: 0 });
-    expect(other!.images).not.toEqual(expected[0]!.images);
+    expect(other!.groups).not.toEqual(expected[0]!.groups);
     expect(other!.indices).not.toEqual(expected[0]!.indices);
   });
 
@@ -145,7 +147,9 @@ describe("batches", () => {
     const options = { views: mnistViews(1), order: "sequential", workers: 0 } as const;
     const [whole] = await batchesOf(dataset, { ...options, batchSize: 4, batches: 1 });
     const halves = await batchesOf(dataset, { ...options, batchSize: 2, batches: 2 });
-    expect(whole!.images).toEqual(Float32Array.from(halves.flatMap(({ images }) => [...images])));
+    expect(whole!.groups[0].images).toEqual(
+      Float32Array.from(halves.flatMap(({ groups }) => [...groups[0].images])),
+    );
   });
 
   test.each([
@@ -170,7 +174,7 @@ describe("batches", () => {
         workers,
       });
       expect(batch!.labels).toBeUndefined();
-      expect(batch!.images).toEqual(images);
+      expect(batch!.groups[0].images).toEqual(images);
     }
   });
 });

@@ -3,6 +3,7 @@ import {
   checkDataset,
   checkViewSpec,
   createLoader,
+  floatImages,
   type Dataset,
   type ViewSpec,
 } from "@lejepa/data";
@@ -117,16 +118,18 @@ export async function embed(
   try {
     let loaded = 0;
     for await (const batch of loader) {
-      checkImages(encoder, dataset, batch.shape);
+      const [group] = batch.groups;
+      checkImages(encoder, dataset, group.shape);
       const at = loaded;
       loaded += batch.size;
       if (batch.labels === undefined) labelled = false;
       else labels.set(batch.labels, at);
-      let { images } = batch;
+      let images = floatImages(group);
       if (batch.size < batchSize) {
         // The graph has one batch size: the rows of what fills it up are dropped.
+        const given = images;
         images = new Float32Array(batchSize * imageSize * imageSize * channels);
-        images.set(batch.images);
+        images.set(given);
       }
       await computing;
       computing = compiled.run({ images }).then(({ embedding }) => {

@@ -1,5 +1,11 @@
-import { expect, test } from "vitest";
-import { checkConfig, completeConfig, resumedConfig, type TrainConfig } from "./config.js";
+import { describe, expect, test } from "vitest";
+import {
+  checkConfig,
+  completeConfig,
+  resumedConfig,
+  trainViews,
+  type TrainConfig,
+} from "./config.js";
 import { mnistPreset } from "./presets/mnist.js";
 import { presetOf } from "./presets/preset-of.js";
 
@@ -15,6 +21,7 @@ const defaults: Omit<TrainConfig, "source"> = {
   lambda: 0.05,
   combine: "convex",
   sigreg: "per-view",
+  target: "all",
   slices: 256,
   integration: "trapezoid",
   points: 17,
@@ -245,4 +252,45 @@ test("a stored config has steps, and no epochs", () => {
   const check = (): unknown => checkConfig({ source: "mnist", ...defaults, epochs: 2 }, "x");
   expect(check).toThrow(/no key "epochs"; the keys are source,.*steps/);
   expect(check).not.toThrow(/keys are .*epochs/);
+});
+
+describe("a second group of views", () => {
+  const localViews = {
+    count: 3,
+    transforms: [{ name: "normalise", mean: 0.5, std: 0.5 }],
+  } as const;
+  const complete = (input: object) =>
+    completeConfig({ source: "mnist", ...input }, mnistPreset, 60_000);
+
+  test("comes after the first, of its size unless it has one of its own", () => {
+    expect(trainViews(complete({}))).toHaveLength(1);
+    expect(trainViews(complete({ localViews }))[1]).toEqual({ ...localViews, size: [28, 28] });
+    const sized = { ...localViews, size: [14, 14] };
+    expect(trainViews(complete({ localViews: sized }))[1]).toEqual(sized);
+  });
+
+  test("decides with the first how many views can be global", () => {
+    const global = { target: "global", globalViews: 7 };
+    expect(complete({ localViews, ...global })).toMatchObject(global);
+    expect(complete({ localViews, target: "global" }).globalViews).toBeUndefined();
+    expect(() => complete(global)).toThrow(/globalViews should be at most the 4 views there are/);
+    expect(() => complete({ localViews, globalViews: 2 })).toThrow(/target is "global"/);
+    expect(() => complete({ target: "some" })).toThrow(/target should be one of all, global/);
+  });
+
+  test("is checked by the package that makes it", () => {
+    expect(() => complete({ localViews: { count: 0, transforms: [] } })).toThrow(
+      expect.objectContaining({
+        code: "invalid-config",
+        message: expect.stringMatching(/config: localViews: views.count/) as string,
+      }),
+    );
+    expect(() => complete({ localViews: 3 })).toThrow(/config: localViews/);
+  });
+});
+
+test("a run from before there was a target goes on with all views", () => {
+  const { target, ...before } = { ...defaults, source: "mnist" };
+  expect(target).toBe("all");
+  expect(checkConfig(before, "config").target).toBe("all");
 });

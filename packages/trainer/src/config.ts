@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { engineNames, type EngineName } from "@lejepa/engine";
 import { LejepaError, said } from "@lejepa/ops";
-import { checkViewSpec, type TransformSpec, type ViewSpec } from "@lejepa/data";
+import { checkViewSpec, type TransformSpec, type ViewGroup } from "@lejepa/data";
 import { eppsPulley, type EppsPulleyOptions } from "@lejepa/sigreg";
 import { z } from "zod";
 import { methodDefaults } from "./presets/method-defaults.js";
@@ -29,12 +29,19 @@ export interface TrainConfig {
   readonly views: number;
   /** How a view is made of an image, normalisation included; in this order. */
   readonly augmentation: readonly TransformSpec[];
+  /** A second group of views of each image, made in a way of its own: smaller crops, say, of a size that the encoder
+   *  takes (imageSize when left out). They come after the V others, which are the global ones. */
+  readonly localViews?: ViewGroup | undefined;
   /** Weight of SIGReg against the prediction: 0 to 1 in the convex combination. */
   readonly lambda: number;
   /** How the two terms are combined: see `lejepaLoss`. */
   readonly combine: "convex" | "additive";
   /** Whether SIGReg tests each view apart or all of them together. */
   readonly sigreg: "per-view" | "pooled";
+  /** What every view predicts: the mean of "all" views, or of the "global" ones. */
+  readonly target: "all" | "global";
+  /** G, with target "global": the first G of all views are the global ones. Left out, the V that are not local. */
+  readonly globalViews?: number | undefined;
   /** M, random directions in a step. */
   readonly slices: number;
   /** How values at the knots become the Epps-Pulley integral: see `eppsPulley`. */
@@ -120,9 +127,13 @@ const fields = {
   views: whole(1),
   // What a transform may be is the data package's to say: see checkConfig.
   augmentation: z.array(z.custom<TransformSpec>(), { error: "a list of transforms" }),
+  localViews: z.custom<ViewGroup>().optional(),
   lambda: between(0, Infinity),
   combine: oneOf("convex", "additive"),
   sigreg: oneOf("per-view", "pooled"),
+  // Runs that were begun without it go on without it.
+  target: oneOf("all", "global").default("all"),
+  globalViews: whole(1).optional(),
   slices: whole(1),
   // Run folders from before there was a choice do not name it.
   integration: oneOf("trapezoid", "simpson", "gauss-hermite").default("trapezoid"),
@@ -149,7 +160,8 @@ const fields = {
 const stored = Object.keys(fields);
 /** Settings that only presets have a default for. */
 const required = stored.filter(
-  (key) => !(key in methodDefaults) && key !== "source" && key !== "folder",
+  (key) =>
+    !(key in methodDefaults) && !["source", "folder", "localViews", "globalViews"].includes(key),
 );
 const complete: z.ZodType<TrainConfig> = z.strictObject(fields, {
   error: `an object with the keys ${stored.join(", ")}`,
@@ -328,7 +340,13 @@ function check(value: unknown, where: string, known: readonly string[]): TrainCo
         config.lambda,
       );
     }
-    checkBy(() => checkViewSpec(trainViews(config)), `${where}: augmentation`);
+    const { localViews } = config;
+    if (localViews !== undefined) checkBy(() => checkViewSpec(localViews), `${where}: localViews`);
+    const [first, local] = trainViews(config);
+    checkBy(() => checkViewSpec(first), `${where}: augmentation`);
+    // Of the size that it will have.
+    if (local !== undefined) checkBy(() => checkViewSpec(local), `${where}: localViews`);
+    checkGlobalViews(config, where, first.count + (local?.count ?? 0));
     checkBy(() => eppsPulley(integralOf(config)), where);
     return config;
   }
@@ -362,8 +380,27 @@ function checkBy(call: () => unknown, where: string): void {
 }
 
 /** The views that a run trains on. */
-export function trainViews({ views, imageSize, augmentation }: TrainConfig): ViewSpec {
-  return { count: views, size: [imageSize, imageSize], transforms: augmentation };
+export function trainViews(
+  config: TrainConfig,
+): readonly [global: ViewGroup, ...local: ViewGroup[]] {
+  const { views, imageSize, augmentation, localViews } = config;
+  const size = [imageSize, imageSize] as const;
+  return [
+    { count: views, size, transforms: augmentation },
+    ...(localViews === undefined ? [] : [{ ...localViews, size: localViews.size ?? size }]),
+  ];
+}
+
+function checkGlobalViews(
+  { target, globalViews }: TrainConfig,
+  where: string,
+  views: number,
+): void {
+  if (globalViews === undefined) return;
+  if (target === "all")
+    throw invalid(where, "globalViews", 'left out unless target is "global"', globalViews);
+  if (globalViews > views)
+    throw invalid(where, "globalViews", `at most the ${views} views there are`, globalViews);
 }
 
 function invalid(where: string, key: string, allowed: string, got: unknown): LejepaError {

@@ -7,6 +7,7 @@ export {
   lejepaStep,
   type LejepaStep,
   type LejepaStepOptions,
+  type StepBatch,
   type StepMoment,
 } from "./lejepa-step.js";
 export type { StepMetrics } from "./metrics-log.js";

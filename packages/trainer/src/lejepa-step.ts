@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { floatImages, type Batch } from "@lejepa/data";
 import type { Encoder, ParameterSpec, Projector } from "@lejepa/encoders";
 import type { InputSpec, InputValue, Step } from "@lejepa/engine";
 import {
@@ -30,21 +31,30 @@ export interface LejepaStepOptions {
   readonly encoder: Encoder;
   /** The head that the loss is taken on; thrown away after training. */
   readonly projector: Projector;
-  /** V views of each of N images at every step. */
-  readonly batch: {
-    /** V, at least 1. */
-    readonly views: number;
-    /** N, at least 1. */
-    readonly size: number;
-  };
+  /** What is trained on at every step. */
+  readonly batch: StepBatch;
   /** This process's part of the N images, where several processes train together: they add up to N. Left out: all. */
   readonly share?: BatchShare | undefined;
   /** M, new unit directions at every step; 256 when left out. */
   readonly slices?: number;
-  /** Trade-off, knots and form of the loss. */
+  /** Trade-off, knots and form of the loss. With the target "global" and without `globalViews` the views of the first
+   *  group are the global ones. */
   readonly loss?: LejepaLossOptions;
   /** AdamW's constants; the learning rate is an input of each step. */
   readonly optimizer?: AdamwOptions;
+}
+
+/** Views of N images, in groups of one size each. */
+export interface StepBatch {
+  /** N, at least 1. */
+  readonly images: number;
+  /** The first group are the global views, where the loss tells them apart. */
+  readonly groups: readonly {
+    /** Views of each image in this group, at least 1. */
+    readonly views: number;
+    /** Of its views, in pixels; the encoder's imageSize on both sides when left out. */
+    readonly size?: readonly [height: number, width: number] | undefined;
+  }[];
 }
 
 /** Images of each of K processes that share a batch of N: as equal as can be, the larger parts first. */
@@ -67,15 +77,15 @@ export interface StepMoment {
 export interface LejepaStep {
   /** Forward, loss, backward and AdamW. Outputs `loss`, `prediction` and `sigreg`, scalars. */
   readonly step: Step;
-  /** images [V N, H, W, C] view by view (view v of image n at row v N + n; with a share N counts its own images),
-   *  directions [D, M], and the scalars learningRate, correction1 and correction2 of AdamW. */
+  /** For group g `images/g` [V N, H, W, C] view by view (view v of image n at row v N + n; with a share N counts its own
+   *  images), directions [D, M], and the scalars learningRate, correction1 and correction2 of AdamW. */
   readonly inputs: Readonly<Record<string, InputSpec>>;
   /** Numbers that are trained; buffers, such as running statistics, are none. */
   readonly parameterCounts: { readonly encoder: number; readonly projector: number };
   /** Parameters and buffers of encoder and projector as they initialise, moments of zero. */
   initialState(seed: number): HostTensors;
-  /** The inputs of one step. `images` is passed on, not copied. */
-  inputsAt(moment: StepMoment, images: Float32Array): Record<string, InputValue>;
+  /** The inputs of one step. Images that are floats are passed on, not copied; of bytes floats are made. */
+  inputsAt(moment: StepMoment, batch: Pick<Batch, "groups">): Record<string, InputValue>;
   /** The encoder's part of a state, by timm name. */
   encoderParameters(state: HostTensors): HostTensors;
 }
@@ -87,17 +97,22 @@ const squareName = (parameter: string): string => `exp_avg_sq.${parameter}`;
 
 /** The pure step that trains an encoder with LeJEPA:
  *    z = projector(encoder(images)) [V, N, D],   loss = lejepaLoss(z, directions),   AdamW on its gradient
- *  Batch normalisation sees all V N images together; its running statistics are part of the state.
+ *  V counts the views of all groups. The encoder is applied to one group after the other, so that its batch normalisation
+ *  sees the images of a group together, and its running statistics, which are part of the state, go on from the updates
+ *  of a group to those of the next. The projector, and its batch normalisation, sees all V N embeddings together.
  *  With a share the loss, its gradient, the batch statistics and the next state are those of the whole batch, the same
  *  on every process: averages of means, statistics and gradients over the processes.
  *  State: every parameter and buffer by its name, and for each trained one `exp_avg.NAME` and `exp_avg_sq.NAME`.
- *  @throws LejepaError "invalid-option"; "bad-share" when the parts do not add up to the batch. What is wrong in `loss`
- *  is told by `lejepaLoss`, when the step is compiled. */
+ *  @throws LejepaError "invalid-option"; "bad-share" when the parts do not add up to the batch; "image-shape" for views
+ *  of a size that the encoder does not take. What is wrong in `loss` is told by `lejepaLoss`, when the step is compiled. */
 export function lejepaStep(options: LejepaStepOptions): LejepaStep {
   checkOptions(options);
-  const { encoder, projector, batch, share, slices = 256, loss = {} } = options;
-  const { imageSize, channels } = encoder;
-  const images = ownImages(batch.size, share);
+  const { encoder, projector, batch, share, slices = 256 } = options;
+  const { channels } = encoder;
+  const images = ownImages(batch.images, share);
+  const groups = sizedGroups(encoder, batch);
+  const views = groups.reduce((sum, group) => sum + group.views, 0);
+  const loss = withGlobalViews(options.loss, groups[0]!.views);
   const optimizer = adamwDefaults(options.optimizer);
   const specs = [...encoder.parameters, ...projector.parameters];
   const trained = specs.filter(({ buffer }) => !buffer);
@@ -110,12 +125,19 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
     share === undefined ? body() : amongProcesses(share, body);
 
   const objective = (parameters: Tensors, inputs: Tensors): Objective => {
-    const encoded = encoder.apply(parameters, inputs["images"] as tf.Tensor4D, { mode: "train" });
-    const projected = projector.apply(parameters, encoded.embedding, { mode: "train" });
-    const views = tf.reshape(projected.projection, [batch.views, images, projector.outputDim]);
+    let updates: Tensors = {};
+    const embeddings = groups.map(({ input }) => {
+      const given = inputs[input] as tf.Tensor4D;
+      const encoded = encoder.apply({ ...parameters, ...updates }, given, { mode: "train" });
+      updates = { ...updates, ...encoded.updates };
+      return encoded.embedding;
+    });
+    const embedding = embeddings.length === 1 ? embeddings[0]! : tf.concat2d(embeddings, 0);
+    const projected = projector.apply(parameters, embedding, { mode: "train" });
+    const z = tf.reshape(projected.projection, [views, images, projector.outputDim]); // [V, N, D]
     return {
-      ...lejepaLoss(adapter, views, inputs["directions"]!, loss),
-      updates: { ...encoded.updates, ...projected.updates },
+      ...lejepaLoss(adapter, z, inputs["directions"]!, loss),
+      updates: { ...updates, ...projected.updates },
     };
   };
 
@@ -164,7 +186,12 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
   return {
     step,
     inputs: {
-      images: { shape: [batch.views * images, imageSize, imageSize, channels] },
+      ...Object.fromEntries(
+        groups.map(({ input, views, size }) => [
+          input,
+          { shape: [views * images, ...size, channels] },
+        ]),
+      ),
       directions: { shape: [projector.outputDim, slices] },
       learningRate: { shape: [] },
       correction1: { shape: [] },
@@ -183,8 +210,8 @@ export function lejepaStep(options: LejepaStepOptions): LejepaStep {
       }
       return state;
     },
-    inputsAt: ({ step, learningRate, seed }, own) => ({
-      images: own,
+    inputsAt: ({ step, learningRate, seed }, given) => ({
+      ...Object.fromEntries(given.groups.map((group, g) => [inputName(g), floatImages(group)])),
       directions: directions(projector.outputDim, slices, seed, step),
       learningRate,
       ...adamwCorrections(optimizer, step),
@@ -226,16 +253,55 @@ function checkOptions(options: LejepaStepOptions): void {
       `lejepaStep: projector.inputDim should be ${encoder.dim}, the width of the encoder's embedding, got ${projector.inputDim}.`,
     );
   }
-  const sizes = { views: wholeNumber(1), size: wholeNumber(1) };
-  requireOptions("lejepaStep, batch", batch, sizes, "invalid-option");
+  const parts = { images: wholeNumber(1), groups: someGroups };
+  requireOptions("lejepaStep, batch", batch, parts, "invalid-option");
+  batch.groups.forEach((group, g) => {
+    requireOptions(`lejepaStep, batch.groups[${g}]`, group, groupParts, "invalid-option");
+  });
   requireOptions("lejepaStep, optimizer", optimizer, adamwValues, "invalid-option");
 }
+
+const isLength = wholeNumber(1).accepts;
+
+const someGroups: Expected = {
+  text: "a list of groups { views, size }, at least one",
+  accepts: (value) => Array.isArray(value) && value.length > 0,
+};
+
+const groupParts = {
+  views: wholeNumber(1),
+  size: optional({
+    text: "height and width in pixels",
+    accepts: (value) =>
+      Array.isArray(value) && value.length === 2 && [...(value as unknown[])].every(isLength),
+  }),
+};
 
 const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((product, length) => product * length, 1);
 
 const trainedNumbers = (parameters: readonly ParameterSpec[]): number =>
   parameters.reduce((sum, { shape, buffer }) => sum + (buffer ? 0 : sizeOf(shape)), 0);
+
+const inputName = (group: number): string => `images/${group}`;
+
+/** The groups with their sizes and the names of their inputs. Throws "image-shape" for views that the encoder does not
+ *  take. */
+function sizedGroups(encoder: Encoder, { groups }: StepBatch) {
+  const { name, imageSize } = encoder;
+  return groups.map(({ views, size = [imageSize, imageSize] }, g) => {
+    if (encoder.accepts(...size)) return { views, size, input: inputName(g) };
+    throw new LejepaError(
+      "image-shape",
+      `lejepaStep: the views of group ${g} are ${size[0]} x ${size[1]} and ${name} takes ${imageSize} x ${imageSize}; give views of a size that it takes, or another encoder.`,
+    );
+  });
+}
+
+const withGlobalViews = (loss: LejepaLossOptions = {}, first: number): LejepaLossOptions =>
+  loss.target === "global" && loss.globalViews === undefined
+    ? { ...loss, globalViews: first }
+    : loss;
 
 function ownImages(size: number, share: BatchShare | undefined): number {
   if (share === undefined) return size;

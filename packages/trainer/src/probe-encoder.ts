@@ -51,7 +51,7 @@ export async function embedRun(
     signal: anything,
   };
   requireOptions("embedRun", options, names, "invalid-option");
-  const views = plainView(trainViews(config));
+  const views = plainView(trainViews(config)[0]);
   return embed(engine, run.encoder, run.parameters, dataset, { ...options, views });
 }
 

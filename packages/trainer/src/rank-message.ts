@@ -1,3 +1,4 @@
+import type { Batch } from "@lejepa/data";
 import type { Engine, ThreadGroup } from "@lejepa/engine";
 import type { HostTensors } from "@lejepa/ops";
 import type { TrainConfig } from "./config.js";
@@ -17,7 +18,7 @@ export interface RankTask {
 
 /** What a rank is asked for, one thing at a time. */
 export type RankCall =
-  | { readonly do: "run"; readonly moment: StepMoment; readonly images: Float32Array }
+  | { readonly do: "run"; readonly moment: StepMoment; readonly batch: Batch }
   | { readonly do: "readState" }
   | { readonly do: "retrace" }
   | { readonly do: "end" };

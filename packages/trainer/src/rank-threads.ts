@@ -12,7 +12,7 @@ import { breakThreadGroup, createThreadGroup, type Engine } from "@lejepa/engine
 import { LejepaError, type HostTensors } from "@lejepa/ops";
 import type { TrainConfig } from "./config.js";
 import { imagesOfEach } from "./lejepa-step.js";
-import { partsOfBatch } from "./parts-of-batch.js";
+import { buffersOf, partsOfBatch } from "./parts-of-batch.js";
 import type { RankCall, RankReply, RankTask } from "./rank-message.js";
 import type { StepRunner } from "./step-runner.js";
 
@@ -26,7 +26,7 @@ export async function startRanks(
   state: HostTensors,
   engine: Pick<Engine, "name">,
 ): Promise<StepRunner> {
-  const { processes, batchSize, views } = config;
+  const { processes, batchSize } = config;
   const group = createThreadGroup(processes);
   const threads = Math.max(1, Math.floor(availableParallelism() / processes));
   const task = { group, config, state, engine: engine.name, threads };
@@ -49,9 +49,9 @@ export async function startRanks(
     (reply as { tensors: HostTensors }).tensors;
   return {
     description: `${processes} processes, each with ${description}`,
-    run: async (moment, images) => {
-      const calls = partsOfBatch(images, views, counts).map((part, rank) =>
-        ranks[rank]!.call({ do: "run", moment, images: part }, [part.buffer]),
+    run: async (moment, batch) => {
+      const calls = partsOfBatch(batch, counts).map((part, rank) =>
+        ranks[rank]!.call({ do: "run", moment, batch: part }, buffersOf(part)),
       );
       // The same on every rank.
       return tensors((await all(calls, breakUp))[0]);

@@ -29,7 +29,7 @@ async function start(): Promise<(call: RankCall) => Promise<RankReply>> {
   return async (call) => {
     switch (call.do) {
       case "run":
-        return { tensors: await compiled.run(step.inputsAt(call.moment, call.images)) };
+        return { tensors: await compiled.run(step.inputsAt(call.moment, call.batch)) };
       case "readState":
         return { tensors: await compiled.readState() };
       case "retrace":

@@ -111,7 +111,7 @@ function summary({ config, record, parameterCounts, metrics, result }: ReportCon
         ...(test === undefined ? [] : [[`… to test`, dataText(test)] as [string, string]]),
       ];
     }),
-    ["Each step", `${config.batchSize} images × ${config.views} views`],
+    ["Each step", `${config.batchSize} images × ${viewsText(config)}`],
     ["Engine", engineDescription],
     ...(last === undefined
       ? []
@@ -145,6 +145,10 @@ function summary({ config, record, parameterCounts, metrics, result }: ReportCon
 }
 
 /** Count, size and the beginning of the fingerprint. */
+function viewsText({ views, localViews }: TrainConfig): string {
+  return localViews === undefined ? `${views} views` : `(${views} + ${localViews.count}) views`;
+}
+
 function dataText({ count: images, size, channels, hash }: DatasetFingerprint): string {
   const shape = `${size.replaceAll(" x ", "×").replaceAll(" to ", "–")}×${channels}`;
   return `${count(images)} of ${shape} · ${hash.slice(0, 8)}`;

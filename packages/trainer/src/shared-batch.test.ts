@@ -1,4 +1,5 @@
 import "@tensorflow/tfjs-backend-cpu";
+import type { Batch } from "@lejepa/data";
 import { convNet, projector, vit, type Encoder } from "@lejepa/encoders";
 import { createEngine, type Engine, type ProcessGroup } from "@lejepa/engine";
 import type { HostTensors, Tensors } from "@lejepa/ops";
@@ -8,22 +9,18 @@ import { needs } from "../../../tools/backends.js";
 import { localGroups } from "../../engine/test/ranks/local-groups.js";
 import { lockstep } from "../../ops/test/lockstep.js";
 import { imagesOfEach, lejepaStep, type LejepaStep } from "./lejepa-step.js";
-import { partsOfBatch } from "./parts-of-batch.js";
+import { buffersOf, partsOfBatch } from "./parts-of-batch.js";
 
 const engines: Engine[] = [];
 afterEach(async () => {
   for (const engine of engines.splice(0)) await engine.dispose();
 });
 
-const [views, size, steps, seed] = [2, 7, 2, 3];
+const [size, steps, seed] = [7, 2, 3];
 const head = (encoder: Encoder) => projector({ inputDim: encoder.dim, hidden: [6], outputDim: 3 });
+const withBatchNorm = convNet({ imageSize: 8, channels: 1, widths: [4, 4, 4], head: "mean" });
 const encoders: Record<string, Encoder> = {
-  "a convolutional encoder with batch normalisation": convNet({
-    imageSize: 8,
-    channels: 1,
-    widths: [4, 4, 4],
-    head: "mean",
-  }),
+  "a convolutional encoder with batch normalisation": withBatchNorm,
   "a vision transformer": vit({
     name: "vit",
     dim: 8,
@@ -34,18 +31,41 @@ const encoders: Record<string, Encoder> = {
     channels: 1,
   }),
 };
-/** Two views of seven images of a smooth pattern that differs from image to image. */
-const imagesOf = (step: number): Float32Array =>
-  Float32Array.from({ length: views * size * 64 }, (_, i) =>
-    Math.sin(0.37 * i + (i >> 6) + 5 * step),
-  );
+/** Each with the views of its groups. */
+const cases: Record<string, Case> = {
+  ...Object.fromEntries(
+    Object.entries(encoders).map(([name, encoder]) => [name, { encoder, groups: [2] }]),
+  ),
+  "a convolutional encoder of two groups of views": { encoder: withBatchNorm, groups: [2, 1] },
+};
+interface Case {
+  readonly encoder: Encoder;
+  readonly groups: readonly number[];
+}
+
+/** Views of seven images of a smooth pattern that differs from image to image. */
+const batchOf = (step: number, groups: readonly number[]): Batch => ({
+  index: step,
+  epoch: 0,
+  size,
+  indices: Int32Array.from({ length: size }, (_, n) => n),
+  labels: undefined,
+  groups: groups.map((views, g) => ({
+    views,
+    shape: [views * size, 8, 8, 1],
+    images: Float32Array.from({ length: views * size * 64 }, (_, i) =>
+      Math.sin(0.37 * i + (i >> 6) + 5 * step + g),
+    ),
+    normalise: undefined,
+  })) as unknown as Batch["groups"],
+});
 
 /** The step of one of `processes`, or with rank undefined that of one process with the whole batch. */
-const define = (encoder: Encoder, processes: number, rank?: number): LejepaStep =>
+const define = ({ encoder, groups }: Case, processes: number, rank?: number): LejepaStep =>
   lejepaStep({
     encoder,
     projector: head(encoder),
-    batch: { views, size },
+    batch: { images: size, groups: groups.map((views) => ({ views })) },
     slices: 8,
     loss: { lambda: 0.3 },
     // AdamW's usual one makes whole steps of the rounding of gradients that are zero, as that of a key's bias is.
@@ -53,20 +73,20 @@ const define = (encoder: Encoder, processes: number, rank?: number): LejepaStep 
     ...(rank !== undefined && { share: { rank, samples: imagesOfEach(size, processes) } }),
   });
 
-async function compile(name: "onnx" | "tensorflow", encoder: Encoder, group?: ProcessGroup) {
+async function compile(name: "onnx" | "tensorflow", of: Case, group?: ProcessGroup) {
   const engine = await createEngine(name, {
     thread: "main",
     threads: 1,
     ...(group && { processes: group }),
   });
   engines.push(engine);
-  const definition = define(encoder, group?.size ?? 1, group?.rank);
+  const definition = define(of, group?.size ?? 1, group?.rank);
   const state = definition.initialState(0);
   const compiled = await engine.compile(definition.step, { state, inputs: definition.inputs });
   return {
     restart: () => compiled.writeState(state),
-    run: (step: number, images: Float32Array) =>
-      compiled.run(definition.inputsAt({ step, learningRate: 0.005, seed }, images)),
+    run: (step: number, batch: Batch) =>
+      compiled.run(definition.inputsAt({ step, learningRate: 0.005, seed }, batch)),
     readState: () => compiled.readState(),
   };
 }
@@ -77,25 +97,26 @@ interface Trained {
   readonly state: HostTensors;
 }
 
-async function alone(name: "onnx" | "tensorflow", encoder: Encoder): Promise<Trained> {
-  const one = await compile(name, encoder);
+async function alone(name: "onnx" | "tensorflow", of: Case): Promise<Trained> {
+  const one = await compile(name, of);
   const losses: number[][] = [];
-  for (let step = 0; step < steps; step++) losses.push(terms(await one.run(step, imagesOf(step))));
+  for (let step = 0; step < steps; step++)
+    losses.push(terms(await one.run(step, batchOf(step, of.groups))));
   return { losses, state: await one.readState() };
 }
 
 const compileAll = (
   name: "onnx" | "tensorflow",
-  encoder: Encoder,
+  of: Case,
   groups: readonly ProcessGroup[],
-): Promise<Rank[]> => Promise.all(groups.map((group) => compile(name, encoder, group)));
+): Promise<Rank[]> => Promise.all(groups.map((group) => compile(name, of, group)));
 
 /** Training from the first state on. */
-async function together(ranks: readonly Rank[]): Promise<Trained[]> {
+async function together(ranks: readonly Rank[], groups: readonly number[]): Promise<Trained[]> {
   await Promise.all(ranks.map((rank) => rank.restart()));
   const losses: number[][][] = ranks.map(() => []);
   for (let step = 0; step < steps; step++) {
-    const parts = partsOfBatch(imagesOf(step), views, imagesOfEach(size, ranks.length));
+    const parts = partsOfBatch(batchOf(step, groups), imagesOfEach(size, ranks.length));
     const outputs = await Promise.all(ranks.map((rank, i) => rank.run(step, parts[i]!)));
     outputs.forEach((output, i) => losses[i]!.push(terms(output)));
   }
@@ -128,15 +149,15 @@ function difference(a: Trained, b: Trained): { losses: number; state: number } {
   };
 }
 
-describe.each(Object.entries(encoders))("%s", (_name, encoder) => {
+describe.each(Object.entries(cases))("%s", (_name, of) => {
   test.for([
     { name: "onnx", processes: 2 },
     { name: "onnx", processes: 3 },
     { name: "tensorflow", processes: 2 },
   ] as const)("on $name trains in $processes as in one", async ({ name, processes }, context) => {
     needs(name, context);
-    const whole = await alone(name, encoder);
-    const ranks = await together(await compileAll(name, encoder, localGroups(processes)));
+    const whole = await alone(name, of);
+    const ranks = await together(await compileAll(name, of, localGroups(processes)), of.groups);
     for (const rank of ranks) {
       const { losses, state } = difference(rank, whole);
       expect(losses).toBeLessThan(1e-5);
@@ -150,9 +171,9 @@ describe.each(Object.entries(encoders))("%s", (_name, encoder) => {
     const processes = 2;
     needs("eager", context);
     await tf.setBackend("cpu");
-    const step = (images: Float32Array, rank?: number): Trained => {
-      const definition = define(encoder, processes, rank);
-      const given = definition.inputsAt({ step: 0, learningRate: 0.005, seed }, images);
+    const step = (batch: Batch, rank?: number): Trained => {
+      const definition = define(of, processes, rank);
+      const given = definition.inputsAt({ step: 0, learningRate: 0.005, seed }, batch);
       let trained!: Trained;
       tf.tidy(() => {
         const inputs = Object.entries(definition.inputs).map(([name, { shape }]) => {
@@ -170,8 +191,8 @@ describe.each(Object.entries(encoders))("%s", (_name, encoder) => {
       });
       return trained;
     };
-    const whole = step(imagesOf(0));
-    const parts = partsOfBatch(imagesOf(0), views, imagesOfEach(size, processes));
+    const whole = step(batchOf(0, of.groups));
+    const parts = partsOfBatch(batchOf(0, of.groups), imagesOfEach(size, processes));
     const ranks = lockstep(processes, (rank) => step(parts[rank]!, rank));
     for (const rank of ranks) {
       const { losses, state } = difference(rank, whole);
@@ -194,15 +215,16 @@ describe("an exchange that is left out is noticed", () => {
       allReduceMean: (values: Float32Array) =>
         left(calls[rank]!++) ? undefined : group.allReduceMean(values),
     }));
-    const ranks = await compileAll("onnx", encoder, groups);
-    const [right] = await together(ranks);
+    const views = [2];
+    const ranks = await compileAll("onnx", { encoder, groups: views }, groups);
+    const [right] = await together(ranks, views);
     const exchanges = calls[0]! / steps;
     // Batch statistics layer by layer, the terms of the loss, their cotangents, the layers back, the last gradients.
     expect(exchanges).toBe(2 * layers + 3);
     const harmless: number[] = [];
     for (let skipped = 0; skipped < exchanges; skipped++) {
       left = (exchange) => exchange % exchanges === skipped;
-      const [wrong] = await together(ranks);
+      const [wrong] = await together(ranks, views);
       const { losses, state } = difference(wrong!, right!);
       if (losses < 1e-5 && state < 1e-5) harmless.push(skipped);
     }
@@ -220,18 +242,63 @@ test.each([
   expect(imagesOfEach(images, processes)).toEqual(expected);
 });
 
-test("each part has its images of every view", () => {
-  // Two views of three images of two pixels.
-  const images = Float32Array.of(10, 11, 20, 21, 30, 31, 110, 111, 120, 121, 130, 131);
-  expect(partsOfBatch(images, 2, [2, 1]).map((part) => [...part])).toEqual([
-    [10, 11, 20, 21, 110, 111, 120, 121],
-    [30, 31, 130, 131],
+test("each part has its images of every view of every group, their indices and labels", () => {
+  // Two views of three images of two pixels, and one as bytes of a pixel.
+  const normalise = { mean: [0.5], std: [1] };
+  const batch: Batch = {
+    index: 4,
+    epoch: 1,
+    size: 3,
+    indices: Int32Array.of(7, 8, 9),
+    labels: Int32Array.of(1, 2, 3),
+    groups: [
+      {
+        views: 2,
+        shape: [6, 1, 2, 1],
+        images: Float32Array.of(10, 11, 20, 21, 30, 31, 110, 111, 120, 121, 130, 131),
+        normalise: undefined,
+      },
+      { views: 1, shape: [3, 1, 1, 1], images: Uint8Array.of(4, 5, 6), normalise },
+    ],
+  };
+  const parts = partsOfBatch(batch, [2, 1]);
+  expect(parts).toEqual([
+    {
+      ...batch,
+      size: 2,
+      indices: Int32Array.of(7, 8),
+      labels: Int32Array.of(1, 2),
+      groups: [
+        {
+          ...batch.groups[0],
+          shape: [4, 1, 2, 1],
+          images: Float32Array.of(10, 11, 20, 21, 110, 111, 120, 121),
+        },
+        { views: 1, shape: [2, 1, 1, 1], images: Uint8Array.of(4, 5), normalise },
+      ],
+    },
+    {
+      ...batch,
+      size: 1,
+      indices: Int32Array.of(9),
+      labels: Int32Array.of(3),
+      groups: [
+        { ...batch.groups[0], shape: [2, 1, 2, 1], images: Float32Array.of(30, 31, 130, 131) },
+        { views: 1, shape: [1, 1, 1, 1], images: Uint8Array.of(6), normalise },
+      ],
+    },
   ]);
+  // All of it is given away.
+  expect(buffersOf(parts[0]!).map(({ byteLength }) => byteLength)).toEqual([32, 2, 8, 8]);
 });
 
 test("parts that do not add up to the batch are refused", () => {
   const encoder = Object.values(encoders)[0]!;
-  const definition = { encoder, projector: head(encoder), batch: { views, size } };
+  const definition = {
+    encoder,
+    projector: head(encoder),
+    batch: { images: size, groups: [{ views: 2 }] },
+  };
   expect(() => lejepaStep({ ...definition, share: { rank: 0, samples: [3, 3] } })).toThrow(
     expect.objectContaining({ code: "bad-share" }),
   );

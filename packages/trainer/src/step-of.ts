@@ -1,6 +1,6 @@
 import { projector, type Encoder } from "@lejepa/encoders";
 import type { BatchShare } from "@lejepa/ops";
-import { checkConfig, integralOf, type TrainConfig } from "./config.js";
+import { checkConfig, integralOf, trainViews, type TrainConfig } from "./config.js";
 import { checkEncoder } from "./encoder-argument.js";
 import { lejepaStep, type LejepaStep } from "./lejepa-step.js";
 
@@ -10,14 +10,17 @@ import { lejepaStep, type LejepaStep } from "./lejepa-step.js";
 export function stepOf(config: TrainConfig, encoder: Encoder, share?: BatchShare): LejepaStep {
   checkConfig(config, "stepOf, config");
   checkEncoder(encoder, "stepOf: encoder");
-  const { lambda, combine, sigreg, weightDecay, slices } = config;
+  const { lambda, combine, sigreg, target, globalViews, weightDecay, slices } = config;
   return lejepaStep({
     encoder,
     projector: projector({ inputDim: encoder.dim, ...config.projector }),
-    batch: { views: config.views, size: config.batchSize },
+    batch: {
+      images: config.batchSize,
+      groups: trainViews(config).map(({ count, size }) => ({ views: count, size })),
+    },
     share,
     slices,
-    loss: { lambda, combine, sigreg, ...integralOf(config) },
+    loss: { lambda, combine, sigreg, target, globalViews, ...integralOf(config) },
     optimizer: { weightDecay },
   });
 }

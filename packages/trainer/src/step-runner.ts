@@ -1,3 +1,4 @@
+import type { Batch } from "@lejepa/data";
 import type { CompiledStep } from "@lejepa/engine";
 import type { HostTensors } from "@lejepa/ops";
 import type { LejepaStep, StepMoment } from "./lejepa-step.js";
@@ -6,8 +7,8 @@ import type { LejepaStep, StepMoment } from "./lejepa-step.js";
 export interface StepRunner {
   /** What they run on, for a person. */
   readonly description: string;
-  /** Runs one step on the whole batch, images [V N, H, W, C]: its loss and terms. */
-  run(moment: StepMoment, images: Float32Array): Promise<HostTensors>;
+  /** Runs one step on the whole batch: its loss and terms. */
+  run(moment: StepMoment, batch: Batch): Promise<HostTensors>;
   /** A copy of the state as it stands. */
   readState(): Promise<HostTensors>;
   /** Compares the step with what was compiled. Throws "changing-constant" or "changing-structure". */
@@ -24,7 +25,7 @@ export function inOneProcess(
 ): StepRunner {
   return {
     description,
-    run: (moment, images) => compiled.run(step.inputsAt(moment, images)),
+    run: (moment, batch) => compiled.run(step.inputsAt(moment, batch)),
     readState: () => compiled.readState(),
     retrace: () => compiled.retrace(),
     dispose: () => compiled.dispose(),

@@ -135,6 +135,7 @@ export interface TrainOptions {
  *  "corrupt-result"; "unknown-dataset" for a source that has no name and no `datasets`; "locked", which says what process
  *  is at work in the folder, and "lock-lost" when another one has taken it over; "disk-full", which leaves what was there
  *  before;
+ *  "image-shape" for views of a size that the encoder does not take;
  *  "changing-constant" and "changing-structure", with `retraceEvery`, where the step is no longer what was compiled;
  *  "loss-not-finite" and "state-not-finite", which name the step and keep the last good checkpoint; and what datasets,
  *  encoders and engines throw */
@@ -399,7 +400,7 @@ class Session {
         const waited = loader.waitMilliseconds - waitedBefore;
         const lr = rateAt(config, record, done);
         const moment = { step: done, learningRate: lr, seed };
-        const outputs = await runner.run(moment, batch!.images);
+        const outputs = await runner.run(moment, batch!);
         const [loss, prediction, sigreg] = ["loss", "prediction", "sigreg"].map(
           (name) => outputs[name]!.data[0]!,
         ) as [number, number, number];

@@ -172,7 +172,7 @@ const rows = (): ArgumentRow[] => [
       {
         encoder,
         projector: projector({ inputDim: encoder.dim }),
-        batch: { views: 2, size: 4 },
+        batch: { images: 4, groups: [{ views: 2 }] },
         share: { rank: 0, samples: [2, 2] },
         slices: 8,
         loss: { lambda: 0.1 },
@@ -191,7 +191,7 @@ const rows = (): ArgumentRow[] => [
       2: ["nothing"],
       source: ["a text"],
       encoder: ["a text"],
-      ...optional("folder", "tMax", "rule", "integration", "processes", "precision"),
+      ...optional("folder", "tMax", "rule", "integration", "processes", "precision", "target"),
       tMax: ["nothing", "1.5"],
       augmentation: ["an array"],
       learningRate: ["1.5"],
@@ -303,7 +303,7 @@ test.each([
   const step = {
     encoder,
     projector: projector({ inputDim: encoder.dim }),
-    batch: { views: 2, size: 4 },
+    batch: { images: 4, groups: [{ views: 2 }] },
   };
   expect(() => trainer.lejepaStep({ ...step, [name]: value })).toThrow(
     expect.objectContaining({

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { createThreadGroup, type EngineName } from "@lejepa/engine";
-import { partsOfBatch } from "../../../packages/trainer/src/parts-of-batch.js";
+import { buffersOf, partsOfBatch } from "../../../packages/trainer/src/parts-of-batch.js";
 import { referenceStep, type Batch, type Model } from "../reference-steps.js";
 import { momentOf, seed, type OpenStep } from "../step.js";
 import type { RankCall, RankTask } from "./rank.js";
@@ -40,20 +40,20 @@ export async function openSharedStep(
     await close();
     throw error;
   }
-  const { images: drawn } = referenceStep(model, batch);
-  const pool: Float32Array[] = [];
+  const { batchAt } = referenceStep(model, batch);
+  const pool: ReturnType<typeof batchAt>[] = [];
   let step = 0;
   return {
     close,
     async run() {
-      const images = (pool[step % 4] ??= drawn(step % 4));
-      const parts = partsOfBatch(images, batch.views, samples);
+      const whole = (pool[step % 4] ??= batchAt(step % 4));
+      const parts = partsOfBatch(whole, samples);
       const moment = momentOf(step++);
       const start = performance.now();
       const answered = answers();
       for (const [rank, part] of parts.entries()) {
-        const call: RankCall = { moment, images: part };
-        ranks[rank]!.postMessage(call, [part.buffer]);
+        const call: RankCall = { moment, batch: part };
+        ranks[rank]!.postMessage(call, buffersOf(part));
       }
       const [loss] = (await answered) as [number];
       return { loss, milliseconds: performance.now() - start };

@@ -1,6 +1,7 @@
 /** The thread of one of several processes: its part of a reference step. Says that it is ready, then answers each
  *  moment with the loss of the whole batch. */
 import { parentPort, workerData } from "node:worker_threads";
+import type { Batch as LoadedBatch } from "@lejepa/data";
 import { createEngine, joinThreadGroup, type EngineName, type ThreadGroup } from "@lejepa/engine";
 import type { StepMoment } from "@lejepa/trainer";
 import { referenceStep, type Batch, type Model } from "../reference-steps.js";
@@ -20,7 +21,7 @@ export interface RankTask {
 /** What it is asked for. */
 export interface RankCall {
   readonly moment: StepMoment;
-  readonly images: Float32Array;
+  readonly batch: LoadedBatch;
 }
 
 const task = workerData as RankTask;
@@ -36,8 +37,8 @@ const compiled = await engine.compile(definition.step, {
   inputs: definition.inputs,
 });
 parentPort!.postMessage("ready");
-parentPort!.on("message", ({ moment, images }: RankCall) => {
+parentPort!.on("message", ({ moment, batch }: RankCall) => {
   void compiled
-    .run(definition.inputsAt(moment, images))
+    .run(definition.inputsAt(moment, batch))
     .then(({ loss }) => parentPort!.postMessage(loss!.data[0]));
 });

@@ -33,7 +33,8 @@ export function normaliseImage(
   }
 }
 
-const perChannelList = (value: number | readonly number[]): readonly number[] =>
+/** As a list of one number, or of one for each channel. */
+export const perChannelList = (value: number | readonly number[]): readonly number[] =>
   typeof value === "number" ? [value] : value;
 
 /** Draws nothing. */

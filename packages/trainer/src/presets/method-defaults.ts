@@ -4,6 +4,7 @@ export const methodDefaults = {
   lambda: 0.05,
   combine: "convex",
   sigreg: "per-view",
+  target: "all",
   slices: 256,
   integration: "trapezoid",
   points: 17,
