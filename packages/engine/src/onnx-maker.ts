@@ -2,6 +2,7 @@ import type { ModelMaker } from "./entry-parts.js";
 import { onnxTarget } from "./kernels/table.js";
 import { encode } from "./onnx/encode.js";
 import { batchParts } from "./passes/batch-parts.js";
+import { deadCode } from "./passes/dead-code.js";
 import type { Pass } from "./passes/rewrite-nodes.js";
 import { capturedPasses, compileSegments, onnxPasses, runPasses } from "./passes/run-passes.js";
 
@@ -22,16 +23,16 @@ const smallState = "packed";
 const partings = (batches: OnnxMaking["batches"]): readonly Pass[] =>
   batches === "in parts" ? [batchParts(partBytes)] : [];
 
-/** The names of the passes that its graphs go through, each once, in the order in which they first run. */
-export const onnxPassNames = ({ blockSize, batches, updates }: OnnxMaking): readonly string[] => [
-  ...new Set(
-    [
-      ...capturedPasses({ smallState, updates }),
-      ...partings(batches),
-      ...onnxPasses(blockSize),
-    ].map(({ name }) => name),
-  ),
-];
+/** The names of the passes that its graphs go through, each once, in the order in which they first run. Not that of dead
+ *  code, which is no choice: what only dead nodes read is not fed. */
+export const onnxPassNames = ({ blockSize, batches, updates }: OnnxMaking): readonly string[] => {
+  const passes = [
+    ...capturedPasses({ smallState, updates }),
+    ...partings(batches),
+    ...onnxPasses(blockSize),
+  ];
+  return [...new Set(passes.filter((pass) => pass !== deadCode).map(({ name }) => name))];
+};
 
 /** How the onnx engine makes ONNX models of captured steps. */
 export const onnxMaker = ({ blockSize, batches, ...rest }: OnnxMaking): ModelMaker => ({
