@@ -1,23 +1,13 @@
 /** Indices outside of what they count in are refused when the step runs, by kernel and line, and the state stays. */
-import "@tensorflow/tfjs-backend-cpu";
 import "@lejepa/ops";
-import { createEngine, type Engine, type EngineName, type Step } from "@lejepa/engine";
+import type { Step } from "@lejepa/engine";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { namedBackends } from "../../../tools/backend-names.mjs";
+import { describe, expect, test } from "vitest";
 import { needs } from "../../../tools/backends.js";
+import { namedEngines } from "./named-engines.js";
 
 const names = ["eager", "onnx", "tensorflow"] as const;
-const engines: Partial<Record<EngineName, Engine>> = {};
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-  for (const name of names)
-    if (namedBackends.includes(name))
-      engines[name] = await createEngine(name, name === "eager" ? { backend: "cpu" } : {});
-});
-afterAll(async () => {
-  for (const engine of Object.values(engines)) await engine.dispose();
-});
+const engines = namedEngines();
 
 interface Case {
   readonly title: string;

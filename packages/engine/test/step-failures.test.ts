@@ -1,22 +1,12 @@
 /** What goes wrong inside of a step: on every engine an error with a code, the line of the step and the way out. */
-import "@tensorflow/tfjs-backend-cpu";
-import { createEngine, engineNames, type Engine, type EngineName, type Step } from "@lejepa/engine";
+import { engineNames, type EngineName, type Step } from "@lejepa/engine";
 import { LejepaError } from "@lejepa/ops";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { namedBackends } from "../../../tools/backend-names.mjs";
+import { describe, expect, test } from "vitest";
 import { needs } from "../../../tools/backends.js";
+import { namedEngines } from "./named-engines.js";
 
-const engines: Partial<Record<EngineName, Engine>> = {};
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-  for (const name of engineNames)
-    if (namedBackends.includes(name))
-      engines[name] = await createEngine(name, name === "eager" ? { backend: "cpu" } : {});
-});
-afterAll(async () => {
-  for (const engine of Object.values(engines)) await engine.dispose();
-});
+const engines = namedEngines();
 
 const spec = {
   state: { w: { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } },

@@ -61,6 +61,12 @@ export const typedArray = (type: Float32ArrayConstructor | Int32ArrayConstructor
   accepts: (value) => value instanceof type,
 });
 
+/** True or false. */
+export const someBoolean: Expected = {
+  text: "true or false",
+  accepts: (value) => typeof value === "boolean",
+};
+
 /** An `AbortSignal`. */
 export const abortSignal: Expected = {
   text: "an AbortSignal",

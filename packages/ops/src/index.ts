@@ -51,6 +51,7 @@ export {
 } from "./characteristic-means.js";
 export {
   abortSignal,
+  someBoolean,
   anything,
   type Expected,
   nearestName,

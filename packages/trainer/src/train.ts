@@ -8,6 +8,7 @@ import {
   LejepaError,
   optional,
   requireOptions,
+  someBoolean,
   someFunction,
   someObject,
   someText,
@@ -554,16 +555,12 @@ async function openSource(
   }
 }
 
-const yesOrNo: Expected = {
-  text: "true or false",
-  accepts: (value) => typeof value === "boolean",
-};
 const optionValues: Readonly<Record<keyof TrainOptions, Expected>> = {
   run: someText,
-  resume: optional(yesOrNo),
-  forceUnlock: optional(yesOrNo),
-  extend: optional(yesOrNo),
-  allowOtherData: optional(yesOrNo),
+  resume: optional(someBoolean),
+  forceUnlock: optional(someBoolean),
+  extend: optional(someBoolean),
+  allowOtherData: optional(someBoolean),
   signal: optional(abortSignal),
   callbacks: optional(someObject),
   datasets: optional(someObject),

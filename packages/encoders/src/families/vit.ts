@@ -6,6 +6,7 @@ import {
   optional,
   patchEmbed,
   positiveNumber,
+  someBoolean,
   someText,
   wholeNumber,
 } from "@lejepa/ops";
@@ -80,10 +81,7 @@ export function vit(options: VitOptions): Encoder {
     depth: wholeNumber(1),
     heads: wholeNumber(1),
     mlpRatio: optional(positiveNumber),
-    classToken: optional({
-      text: "true or false",
-      accepts: (value) => typeof value === "boolean",
-    }),
+    classToken: optional(someBoolean),
     activation: optional(oneOf(["relu", "gelu", "gelu_tanh", "quick_gelu", "silu"])),
     dropPath: optional(someDropPath),
     pool: optional(oneOf(["token", "mean"])),
